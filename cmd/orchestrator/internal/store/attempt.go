@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -178,37 +179,46 @@ func cancelOpen(ctx context.Context, tx pgx.Tx, ids []uuid.UUID, why string) err
 	return err
 }
 
-// Heartbeat says that worker is alive and still at these attempts; it returns those that are no longer its own.
-func (s *Store) Heartbeat(ctx context.Context, worker string, held []Claim) (lost []Task, err error) {
+// Heartbeat says that worker is alive and still at these attempts. Rows that are being ended at this moment are passed
+// over rather than waited for.
+func (s *Store) Heartbeat(ctx context.Context, worker string, held []Claim) error {
 	tasks, attempts := make([]Task, len(held)), make([]int32, len(held))
 	for i, c := range held {
 		tasks[i], attempts[i] = c.Task, int32(c.Attempt)
 	}
 	ids, steps := columns(tasks)
-	rows, err := s.pool.Query(ctx, `
+	_, err := s.pool.Exec(ctx, `
 		WITH mine AS (
 			SELECT t.workflow_id, t.step FROM tasks t
 			JOIN unnest($1::uuid[], $2::smallint[], $3::int[]) AS h (id, step, attempt) ON t.workflow_id = h.id AND t.step = h.step
-			WHERE t.attempt = h.attempt AND t.state = 'running' AND t.worker = $4 ORDER BY 1, 2 FOR UPDATE OF t)
-		UPDATE tasks t SET heartbeat_at = now() FROM mine WHERE t.workflow_id = mine.workflow_id AND t.step = mine.step
-		RETURNING t.workflow_id, t.step`, ids, steps, attempts, worker)
+			WHERE t.attempt = h.attempt AND t.state = 'running' AND t.worker = $4 FOR UPDATE OF t SKIP LOCKED)
+		UPDATE tasks t SET heartbeat_at = now() FROM mine WHERE t.workflow_id = mine.workflow_id AND t.step = mine.step`,
+		ids, steps, attempts, worker)
+	return err
+}
+
+// States tells the state that each of the tasks is in; tasks that do not exist are missing from the answer.
+func (s *Store) States(ctx context.Context, tasks []Task) (map[Task]string, error) {
+	ids, steps := columns(tasks)
+	rows, err := s.pool.Query(ctx, `SELECT t.workflow_id, t.step, t.state FROM tasks t
+		JOIN unnest($1::uuid[], $2::smallint[]) AS w (id, step) ON t.workflow_id = w.id AND t.step = w.step`, ids, steps)
 	if err != nil {
 		return nil, err
 	}
-	kept, err := collectTasks(rows)
+	states := make(map[Task]string, len(tasks))
+	var t Task
+	var state string
+	_, err = pgx.ForEachRow(rows, []any{&t.Workflow, &t.Step, &state}, func() error { states[t] = state; return nil })
+	return states, err
+}
+
+// Needs lists the steps whose results a task takes in.
+func (s *Store) Needs(ctx context.Context, t Task) ([]Task, error) {
+	rows, err := s.pool.Query(ctx, `SELECT workflow_id, step FROM tasks WHERE workflow_id = $1 AND next @> ARRAY[$2::smallint]`, t.Workflow, t.Step)
 	if err != nil {
 		return nil, err
 	}
-	mine := make(map[Task]bool, len(kept))
-	for _, t := range kept {
-		mine[t] = true
-	}
-	for _, t := range tasks {
-		if !mine[t] {
-			lost = append(lost, t)
-		}
-	}
-	return lost, nil
+	return collectTasks(rows)
 }
 
 func cut(s string, most int) string {
@@ -216,4 +226,18 @@ func cut(s string, most int) string {
 		return s[:most]
 	}
 	return s
+}
+
+// HasResults reports an error unless all of the tasks completed, so that their results are there to be read.
+func (s *Store) HasResults(ctx context.Context, tasks []Task) error {
+	states, err := s.States(ctx, tasks)
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if states[t] != "completed" {
+			return fmt.Errorf("step %d, whose result is needed, is %s", t.Step, states[t])
+		}
+	}
+	return nil
 }

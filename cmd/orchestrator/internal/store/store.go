@@ -124,3 +124,5 @@ func columns(tasks []Task) (ids []uuid.UUID, steps []int16) {
 func collectTasks(rows pgx.Rows) ([]Task, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Task])
 }
+
+func (t Task) String() string { return fmt.Sprintf("%s:%d", t.Workflow, t.Step) }
