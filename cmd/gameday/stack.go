@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gameday"
+	"gameday/engine"
+	"gameday/engine/platform"
+	"gameday/engine/platform/local"
+)
+
+const defaultProject = "orchestrator"
+
+// stackFlags are what the commands about the bundled stack share.
+type stackFlags struct{ platform, project, profile string }
+
+func (f *stackFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.platform, "platform", "local", "where the stack runs: local")
+	c.Flags().StringVar(&f.project, "project", defaultProject, "name of the stack")
+}
+
+func (f *stackFlags) check() error {
+	if f.platform != "local" {
+		return &exit{badUse, fmt.Errorf("there is no platform %q here (there is: local)", f.platform)}
+	}
+	if f.profile != "" && f.profile != "naive" && f.profile != "resilient" {
+		return &exit{badUse, fmt.Errorf("there is no profile %q (there are: naive, resilient)", f.profile)}
+	}
+	return nil
+}
+
+// openPlatform finds a platform for the engine and the keeper.
+func openPlatform(ctx context.Context, name, project string) (platform.Platform, error) {
+	if name != "local" {
+		return nil, fmt.Errorf("this build has no driver for platform %q (it has: local)", name)
+	}
+	if project == "" {
+		project = defaultProject
+	}
+	s, err := local.Open(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func upCommand() *cobra.Command {
+	var f stackFlags
+	c := &cobra.Command{Use: "up", Short: "Bring up the bundled stack", Args: exactly(0), RunE: func(c *cobra.Command, _ []string) error {
+		if err := f.check(); err != nil {
+			return err
+		}
+		begun := time.Now()
+		s, known, err := bring(c.Context(), f.project, f.profile, func(what string) { fmt.Fprintln(c.ErrOrStderr(), "  …", what) })
+		if err != nil {
+			return err
+		}
+		env, err := s.Environment(c.Context())
+		if err != nil {
+			return err
+		}
+		if known {
+			fmt.Fprintln(c.ErrOrStderr(), "The stack was up already.")
+		} else {
+			fmt.Fprintf(c.ErrOrStderr(), "The stack is up after %.1f s.\n", time.Since(begun).Seconds())
+		}
+		printEnv(c.OutOrStdout(), env)
+		return nil
+	}}
+	f.add(c)
+	c.Flags().StringVar(&f.profile, "profile", "", "settings to put in force: naive or resilient (a new stack is naive)")
+	return c
+}
+
+// bring makes sure that the stack is up and, where profile names one, that its settings are in force.
+func bring(ctx context.Context, project, profile string, told func(string)) (s *local.Stack, known bool, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, false, err
+	}
+	argv := []string{self, "supervise", "--project", project}
+	if profile != "" {
+		argv = append(argv, "--profile", profile)
+	}
+	s, known, err = local.Bring(ctx, project, argv, told)
+	if err != nil || profile == "" {
+		return s, known, err
+	}
+	env, err := s.Environment(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	_, err = engine.NewSettings(env["API_URL"]).Apply(ctx, engine.Change{Profile: profile, By: "gameday", Why: "--profile " + profile})
+	return s, known, err
+}
+
+func superviseCommand() *cobra.Command {
+	var f stackFlags
+	c := &cobra.Command{Use: "supervise", Hidden: true, Args: exactly(0), RunE: func(c *cobra.Command, _ []string) error {
+		return local.Supervise(context.WithoutCancel(c.Context()), gameday.ComposeFile, f.project, f.profile)
+	}}
+	f.add(c)
+	c.Flags().StringVar(&f.profile, "profile", "naive", "")
+	return c
+}
+
+func downCommand() *cobra.Command {
+	var f stackFlags
+	var volumes bool
+	c := &cobra.Command{Use: "down", Short: "Take the bundled stack down; its data stays", Args: exactly(0), RunE: func(c *cobra.Command, _ []string) error {
+		if err := f.check(); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(c.Context(), 30*time.Second)
+		defer cancel()
+		return local.Down(ctx, f.project, volumes)
+	}}
+	f.add(c)
+	c.Flags().BoolVar(&volumes, "volumes", false, "remove the data too")
+	return c
+}
+
+func psCommand() *cobra.Command {
+	var f stackFlags
+	var format string
+	var env bool
+	c := &cobra.Command{Use: "ps", Short: "List the bundled stack's units", Args: exactly(0), RunE: func(c *cobra.Command, _ []string) error {
+		if err := f.check(); err != nil {
+			return err
+		}
+		if format != "text" && format != "json" {
+			return &exit{badUse, fmt.Errorf("there is no format %q (there are: text, json)", format)}
+		}
+		s, err := local.Open(c.Context(), f.project)
+		if errors.Is(err, platform.ErrNotUp) && !env {
+			if format == "json" {
+				fmt.Fprintln(c.OutOrStdout(), "[]")
+				return nil
+			}
+			fmt.Fprintln(c.OutOrStdout(), "Nothing is up. Bring the stack up with: gameday up")
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if env {
+			vars, err := s.Environment(c.Context())
+			if err == nil {
+				printEnv(c.OutOrStdout(), vars)
+			}
+			return err
+		}
+		units, err := s.Units(c.Context())
+		if err != nil {
+			return err
+		}
+		return printUnits(c.OutOrStdout(), units, format)
+	}}
+	f.add(c)
+	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.Flags().BoolVar(&env, "env", false, "print the variables that runbooks may use instead")
+	return c
+}
+
+func printEnv(w io.Writer, env map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		fmt.Fprintf(w, "%s=%s\n", name, env[name])
+	}
+}
+
+func printUnits(w io.Writer, units []platform.Unit, format string) error {
+	if format == "json" {
+		type row struct {
+			Unit     string         `json:"unit"`
+			Service  string         `json:"service"`
+			Instance string         `json:"instance"`
+			State    platform.State `json:"state"`
+			PID      int            `json:"pid"`
+			Addr     string         `json:"addr"`
+			Since    time.Time      `json:"since"`
+		}
+		rows := make([]row, len(units))
+		for i, u := range units {
+			rows[i] = row{u.Name, u.Service, u.Instance, u.State, u.PID, u.Addr, u.Since}
+		}
+		out := json.NewEncoder(w)
+		out.SetIndent("", "  ")
+		return out.Encode(rows)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "UNIT\tSERVICE\tINSTANCE\tSTATE\tPID\tADDRESS\tFOR")
+	for _, u := range units {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", u.Name, u.Service, u.Instance, u.State, u.PID, u.Addr, time.Since(u.Since).Round(time.Second))
+	}
+	return t.Flush()
+}
+
+func logsCommand() *cobra.Command {
+	var f stackFlags
+	var tail int
+	var follow bool
+	c := &cobra.Command{Use: "logs UNIT", Short: "Show what a unit wrote", Args: exactly(1), RunE: func(c *cobra.Command, args []string) error {
+		if err := f.check(); err != nil {
+			return err
+		}
+		s, err := local.Open(c.Context(), f.project)
+		if err != nil {
+			return err
+		}
+		lines, err := s.Logs(c.Context(), args[0], tail, follow)
+		if err != nil {
+			return err
+		}
+		for line := range lines {
+			fmt.Fprintln(c.OutOrStdout(), clean(line))
+		}
+		return nil
+	}}
+	f.add(c)
+	c.Flags().IntVarP(&tail, "tail", "n", 100, "lines to begin with")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new lines")
+	return c
+}
+
+func doctorCommand() *cobra.Command {
+	var install bool
+	c := &cobra.Command{Use: "doctor", Short: "Say what is here, what is missing, and the command that mends it", Args: exactly(0), RunE: func(c *cobra.Command, _ []string) error {
+		return doctor(c.Context(), c.OutOrStdout(), install)
+	}}
+	c.Flags().BoolVar(&install, "install", false, "install what is missing (Debian and Ubuntu)")
+	return c
+}
+
+func doctor(ctx context.Context, w io.Writer, install bool) error {
+	servers, err := local.FindServers()
+	missing := missingParts(err)
+	if len(missing) > 0 && install {
+		if err := installParts(ctx, w, missing); err != nil {
+			return err
+		}
+		servers, err = local.FindServers()
+		missing = missingParts(err)
+	}
+	homeDir, homeErr := local.Home()
+	for _, row := range [][2]string{
+		{"PostgreSQL", servers.PostgresBin}, {"cache", servers.Cache}, {"sentinel", servers.Sentinel}, {"orchestrator", servers.Orchestrator}, {"state folder", homeDir},
+	} {
+		mark := "ok     "
+		if row[1] == "" {
+			mark = "missing"
+		}
+		fmt.Fprintf(w, "%s  %-12s  %s\n", mark, row[0], row[1])
+	}
+	if s, err := local.Open(ctx, defaultProject); err == nil {
+		if status, err := s.Status(ctx); err == nil {
+			fmt.Fprintf(w, "ok       stack         %s (supervisor %d)\n", status.Phase, status.PID)
+		}
+	}
+	return errors.Join(err, homeErr)
+}
+
+func missingParts(err error) []*local.Missing {
+	var all []*local.Missing
+	list := []error{err}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		list = many.Unwrap()
+	}
+	for _, one := range list {
+		var m *local.Missing
+		if errors.As(one, &m) && !slices.ContainsFunc(all, func(o *local.Missing) bool { return o.Package == m.Package }) {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+

@@ -1,0 +1,216 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gameday"
+	"gameday/engine/platform"
+)
+
+// TestMain lets the test binary be the supervisor, and builds the orchestrator that stacks run.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "supervise" {
+		if err := Supervise(context.Background(), gameday.ComposeFile, os.Args[2], "resilient"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	dir, err := os.MkdirTemp("", "gd")
+	if err != nil {
+		panic(err)
+	}
+	_ = os.Chmod(dir, 0o711)
+	built := exec.Command("go", "build", "-o", filepath.Join(dir, "orchestrator"), "gameday/cmd/orchestrator")
+	built.Stderr = os.Stderr
+	if err := built.Run(); err != nil {
+		os.Exit(1)
+	}
+	os.Setenv("ORCHESTRATOR", filepath.Join(dir, "orchestrator"))
+	os.Setenv("GAMEDAY_HOME", filepath.Join(dir, "home"))
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func bringUp(t *testing.T, project string) *Stack {
+	t.Helper()
+	s, _, err := Bring(t.Context(), project, []string{os.Args[0], "supervise", project}, func(what string) { t.Log("waiting for", what) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := Down(ctx, project, true); err != nil {
+			t.Error(err)
+		}
+		p, _ := projectPaths(project)
+		if left := marked(markVariable, p.dir); len(left) > 0 {
+			t.Errorf("down left processes %v", left)
+		}
+	})
+	return s
+}
+
+func find(t *testing.T, s *Stack, name string) platform.Unit {
+	t.Helper()
+	units, err := s.Units(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range units {
+		if u.Name == name {
+			return u
+		}
+	}
+	t.Fatalf("no unit %s in %v", name, units)
+	return platform.Unit{}
+}
+
+// eventually waits for the thing itself, and fails the test if it does not come.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !is(); {
+		if time.Now().After(deadline) {
+			t.Fatal("never happened:", what)
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-t.Context().Done():
+		}
+	}
+}
+
+func TestStackLife(t *testing.T) {
+	s := bringUp(t, "life")
+	env, err := s.Environment(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Post(env["API_URL"]+"/v1/workflows", "application/json", bytes.NewBufferString(`{"sample":"diamond","key":"k1"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusCreated {
+		t.Fatalf("submission: %s %s", resp.Status, body)
+	}
+	id := strings.Split(string(body), `"`)[3]
+	eventually(t, "the workflow completes", func() bool {
+		resp, err := http.Get(env["API_URL"] + "/v1/workflows/" + id)
+		if err != nil {
+			return false
+		}
+		body, _ := io.ReadAll(resp.Body)
+		return strings.Contains(string(body), `"state":"completed"`)
+	})
+
+	t.Run("a killed unit stays down until it is started", func(t *testing.T) {
+		before := find(t, s, "worker-2")
+		changes, err := s.Watch(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Kill(t.Context(), "worker-2", "KILL"); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(before.PID, 0); !errors.Is(err, syscall.ESRCH) {
+			t.Fatalf("pid %d is still there: %v", before.PID, err)
+		}
+		if c := <-changes; c.Name != "worker-2" || c.State != platform.Exited || !strings.Contains(c.Exit, "killed") {
+			t.Errorf("watched %+v", c)
+		}
+		for range 2 { // doing it again is harmless
+			if err := s.Undo(t.Context(), platform.Step{Op: platform.Start, Unit: "worker-2"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		after := find(t, s, "worker-2")
+		if after.State != platform.Running || after.PID == before.PID {
+			t.Errorf("after the undo: %+v", after)
+		}
+	})
+	t.Run("a unit that dies by itself is restarted", func(t *testing.T) {
+		before := find(t, s, "api-1")
+		_ = syscall.Kill(before.PID, syscall.SIGKILL)
+		eventually(t, "api-1 runs again", func() bool {
+			u := find(t, s, "api-1")
+			return u.State == platform.Running && u.PID != before.PID && u.Restarts == 1
+		})
+	})
+	t.Run("a paused unit is frozen with its children, and resumes", func(t *testing.T) {
+		if err := s.Pause(t.Context(), "postgres-1"); err != nil {
+			t.Fatal(err)
+		}
+		for _, pid := range family(find(t, s, "postgres-1").PID) {
+			if st, ok := readStat(pid); ok && st.state != 'T' {
+				t.Errorf("pid %d is in state %c", pid, st.state)
+			}
+		}
+		if err := s.Undo(t.Context(), platform.Step{Op: platform.Resume, Unit: "postgres-1"}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the API is ready again", func() bool { return httpOK(t.Context(), env["API_URL"]+"/readyz") == nil })
+	})
+	t.Run("sentinel knows a primary and a replica", func(t *testing.T) {
+		for _, name := range []string{"sentinel-1", "sentinel-2", "sentinel-3"} {
+			if err := redisPing(t.Context(), find(t, s, name).Addr); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	t.Run("logs", func(t *testing.T) {
+		lines, err := s.Logs(t.Context(), "api-2", 5, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for range lines {
+			n++
+		}
+		if n == 0 || n > 5 {
+			t.Errorf("%d lines", n)
+		}
+		if _, err := s.Logs(t.Context(), "nobody-1", 5, false); err == nil || !strings.Contains(err.Error(), "worker-1") {
+			t.Errorf("an unknown unit's logs: %v", err)
+		}
+	})
+}
+
+func TestLostSupervisorIsCleared(t *testing.T) {
+	s := bringUp(t, "lost")
+	status, err := s.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	units, _ := s.Units(t.Context())
+	for _, u := range units {
+		pids = append(pids, u.PID)
+	}
+	_ = syscall.Kill(status.PID, syscall.SIGKILL)
+	eventually(t, "the supervisor is gone", func() bool { _, err := Open(t.Context(), "lost"); return errors.Is(err, platform.ErrNotUp) })
+
+	again := bringUp(t, "lost")
+	for _, pid := range pids {
+		if st, ok := readStat(pid); ok && st.state != 'Z' {
+			t.Errorf("pid %d of the lost stack is still there", pid)
+		}
+	}
+	if find(t, again, "worker-1").State != platform.Running {
+		t.Error("the new stack does not run")
+	}
+}
