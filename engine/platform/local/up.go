@@ -116,7 +116,7 @@ func Down(ctx context.Context, project string, volumes bool) error {
 	}
 	clearOrphans(p)
 	if volumes {
-		return errors.Join(os.RemoveAll(p.data()), os.RemoveAll(p.logs()), os.Remove(p.password()))
+		return errors.Join(os.RemoveAll(p.data()), os.RemoveAll(p.logs()), os.RemoveAll(p.password()))
 	}
 	return nil
 }
