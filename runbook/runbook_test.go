@@ -54,7 +54,7 @@ func TestMistakes(t *testing.T) {
 		{"platform: local", "platform: locale", `x:3:20: platform: there is no "locale"; did you mean "local"?`},
 		{"rate: 30/s", "rate: fast", `x:4:14: "fast" is not a rate; write it as 40/s`},
 		{"workflow: fan-out", "workflow: fanout", `did you mean "fan-out"?`},
-		{"fault: kill", "fault: kll", `x:12:21: there is no fault "kll"; did you mean "kill"?`},
+		{"fault: kill", "fault: kll", `x:12:22: there is no fault "kll"; did you mean "kill"?`},
 		{"service: worker", "servce: worker", `there is no key "servce" here; did you mean "service"?`},
 		{"percent: 30%", "percent: 130%", `"130%" is not a share`},
 		{"after: 1s", "after: soon", `"soon" is not a duration`},
