@@ -284,4 +284,3 @@ func missingParts(err error) []*local.Missing {
 	}
 	return all
 }
-

@@ -154,5 +154,4 @@ func answer(w http.ResponseWriter, body any, err error) {
 	_ = json.NewEncoder(w).Encode(out)
 }
 
-
 var errRefused = errors.New("the supervisor refused")

@@ -1,0 +1,147 @@
+package journal
+
+import (
+	"slices"
+	"time"
+)
+
+// Record is a game day folded from its log. The screen, the exports and the comparison all read it.
+type Record struct {
+	Opened  Opened
+	Started time.Time
+	Ended   *time.Time
+	Units   []Unit
+	Runs    []*Run
+	Changes []Change
+	Actions []Action
+	Notes   []Dated[Said]
+	Last    time.Duration // offset of the newest event
+	Broken  []string      // events that this version cannot read
+}
+
+// Run is one pass through an experiment.
+type Run struct {
+	RunBody
+	Started     time.Time
+	Begun       time.Duration
+	Ended       *time.Duration
+	Phase       Phase
+	PhaseAt     map[Phase]time.Duration
+	Baseline    *Baseline
+	Predictions []Prediction
+	Plan        *Plan
+	Confirmed   bool
+	Faults      []*FaultRun
+	Series      []Series // one a probe
+	Load        []Load
+	Totals      *LoadTotals
+	Invariants  []Invariant
+	Comparison  *Comparison
+	Verdict     *VerdictBody
+	Timeline    []Entry
+}
+
+// Series holds one probe's samples in order.
+type Series struct {
+	Def     ProbeDef
+	Samples []Sample
+}
+
+// FaultRun is one fault from arming to gone.
+type FaultRun struct {
+	FaultBody
+	ArmedAt, InjectedAt, RevertedAt     *time.Time
+	InjectedOff, EffectOff, RevertedOff *time.Duration
+	Evidence                            string
+	Failed                              string // why reverting failed, while it does
+	RevertedBy                          string
+}
+
+// Dated is something said at a time.
+type Dated[T any] struct {
+	At  time.Time
+	Off time.Duration
+	Is  T
+}
+
+// Entry is a line of a run's timeline.
+type Entry struct {
+	At   time.Time
+	Off  time.Duration
+	Kind Kind
+	Text string
+}
+
+// Fold makes a record of events.
+func Fold(events []Event) *Record {
+	r := &Record{}
+	for _, e := range events {
+		r.Apply(e)
+	}
+	return r
+}
+
+// Run returns the run with a number, or nil.
+func (r *Record) Run(n int) *Run {
+	if n < 1 || n > len(r.Runs) {
+		return nil
+	}
+	return r.Runs[n-1]
+}
+
+// Current returns the newest run, or nil.
+func (r *Record) Current() *Run { return r.Run(len(r.Runs)) }
+
+// Injected returns when the run's first fault was injected.
+func (r *Run) Injected() (time.Duration, bool) {
+	for _, f := range r.Faults {
+		if f.InjectedOff != nil {
+			return *f.InjectedOff, true
+		}
+	}
+	return 0, false
+}
+
+// Active reports whether a fault of the run is, or may be, in effect.
+func (r *Run) Active() bool {
+	return slices.ContainsFunc(r.Faults, func(f *FaultRun) bool { return f.RevertedAt == nil })
+}
+
+// Apply folds one more event in.
+func (r *Record) Apply(e Event) {
+	r.Last = e.Off
+	if fold, ok := folds[e.Kind]; ok {
+		if err := fold(r, e); err != nil {
+			r.Broken = append(r.Broken, string(e.Kind)+": "+err.Error())
+		}
+		return
+	}
+	r.Broken = append(r.Broken, string(e.Kind)+": this version does not know it")
+}
+
+// folding decodes a body and hands it on.
+func folding[T any](do func(*Record, Event, T)) func(*Record, Event) error {
+	return func(r *Record, e Event) error {
+		body, err := Decode[T](e)
+		if err == nil {
+			do(r, e, body)
+		}
+		return err
+	}
+}
+
+// ofRun is folding for events that belong to a run and, with line, appear in its timeline.
+func ofRun[T any](number func(T) int, line func(T) string, do func(*Run, Event, T)) func(*Record, Event) error {
+	return folding(func(r *Record, e Event, body T) {
+		run := r.Run(number(body))
+		if run == nil {
+			return
+		}
+		if do != nil {
+			do(run, e, body)
+		}
+		if line != nil {
+			run.Timeline = append(run.Timeline, Entry{e.At, e.Off, e.Kind, line(body)})
+		}
+	})
+}
