@@ -41,6 +41,7 @@ const (
 	startPatience = 60 * time.Second
 	readyEvery    = 20 * time.Millisecond
 	stopPatience  = 5 * time.Second
+	lockPatience  = time.Second
 )
 
 // supervisor owns the processes of one stack.
@@ -69,11 +70,12 @@ func Supervise(ctx context.Context, file []byte, project, profile string) error 
 	if err := p.make(); err != nil {
 		return err
 	}
-	lock, err := lockFile(p.lock())
+	lock, err := awaitLock(p.lock(), lockPatience)
 	if err != nil {
 		return fmt.Errorf("another supervisor owns %s: %w", project, err)
 	}
 	defer func() { _ = lock.Close() }()
+	sweepOrphans(p)
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -345,6 +347,17 @@ func lockFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// awaitLock waits for a lock whose holder is about to end: a killed process stops answering a moment before the kernel
+// lets its locks go.
+func awaitLock(path string, patience time.Duration) (*os.File, error) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		lock, err := lockFile(path)
+		if err == nil || time.Now().After(deadline) {
+			return lock, err
+		}
+	}
 }
 
 func tail(path string) string {

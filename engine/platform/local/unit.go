@@ -183,12 +183,10 @@ func (u *unit) pause(ctx context.Context) error {
 	if u.cmd == nil {
 		return fmt.Errorf("%s does not run", u.name)
 	}
-	pids := family(u.cmd.Process.Pid)
-	signalAll(pids, syscall.SIGSTOP)
-	for !frozen(pids) {
+	for !freeze(u.cmd.Process.Pid) {
 		select {
 		case <-ctx.Done():
-			signalAll(pids, syscall.SIGCONT)
+			signalAll(family(u.cmd.Process.Pid), syscall.SIGCONT)
 			return fmt.Errorf("%s did not freeze: %w", u.name, ctx.Err())
 		case <-time.After(time.Millisecond):
 		}
@@ -196,6 +194,14 @@ func (u *unit) pause(ctx context.Context) error {
 	u.show(platform.Paused, "")
 	u.changed(u.view)
 	return nil
+}
+
+// freeze stops a process and its descendants, and reports whether all of them are stopped by now. The family is listed
+// anew each time: one that was not yet frozen may have had a child meanwhile.
+func freeze(pid int) bool {
+	pids := family(pid)
+	signalAll(pids, syscall.SIGSTOP)
+	return frozen(pids) && slices.Equal(pids, family(pid))
 }
 
 func frozen(pids []int) bool {

@@ -124,11 +124,16 @@ func Down(ctx context.Context, project string, volumes bool) error {
 // clearOrphans ends processes of a stack whose supervisor is gone, found by what it wrote down and by their mark, and
 // returns how many there were.
 func clearOrphans(p paths) int {
-	lock, err := lockFile(p.lock())
+	lock, err := awaitLock(p.lock(), lockPatience)
 	if err != nil {
 		return 0 // somebody owns them
 	}
 	defer func() { _ = lock.Close() }()
+	return sweepOrphans(p)
+}
+
+// sweepOrphans is clearOrphans for whoever holds the lock.
+func sweepOrphans(p paths) int {
 	found := map[int]bool{}
 	for _, one := range readPIDs(p) {
 		if s, ok := readStat(one.PID); ok && s.started == one.Started && s.state != 'Z' {
@@ -156,6 +161,5 @@ func clearOrphans(p paths) int {
 		}
 	}
 	_ = os.Remove(p.pids())
-	_ = os.Remove(p.socket())
 	return len(found)
 }
