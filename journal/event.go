@@ -161,14 +161,15 @@ type (
 		Run    int             `json:"run"`
 		Probes []ProbeBaseline `json:"probes"`
 	}
-	// ProbeBaseline is what a probe measured while all was quiet. Suggested is an upper tolerance limit that covers 99%
-	// of the quiet values with 95% confidence.
+	// ProbeBaseline is what a probe measured while all was quiet. Suggested is a tolerance limit that, with 95%
+	// confidence, a share of Coverage of all quiet values stays within.
 	ProbeBaseline struct {
 		Name      string   `json:"name"`
 		N         int      `json:"n"`
 		Mean      float64  `json:"mean"`
 		Worst     float64  `json:"worst"`
 		Suggested *float64 `json:"suggested,omitempty"`
+		Coverage  float64  `json:"coverage,omitempty"`
 	}
 	Prediction struct {
 		Run   int           `json:"run"`

@@ -1,0 +1,121 @@
+package fault
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gameday/engine/platform"
+)
+
+// kill ends units with a signal, all at once.
+type kill struct{ signal string }
+
+func (kill) Needs(p platform.Platform) error {
+	if _, ok := p.(platform.Killer); !ok {
+		return errors.New("this platform cannot kill a unit")
+	}
+	return nil
+}
+
+func (kill) Undo(units []platform.Unit) Undo { return steps(platform.Start, units) }
+
+func (f kill) Inject(ctx context.Context, p platform.Platform, units []platform.Unit) error {
+	return each(units, func(u platform.Unit) error {
+		return p.(platform.Killer).Kill(ctx, u.Name, cmp.Or(f.signal, "KILL"))
+	})
+}
+
+func (kill) InEffect(ctx context.Context, p platform.Platform, before []platform.Unit) (string, error) {
+	return gone(ctx, p, before)
+}
+
+// stop ends units as their platform does when asked politely.
+type stop struct{ grace time.Duration }
+
+func (stop) Needs(p platform.Platform) error {
+	if _, ok := p.(platform.Stopper); !ok {
+		return errors.New("this platform cannot stop a unit")
+	}
+	return nil
+}
+
+func (stop) Undo(units []platform.Unit) Undo { return steps(platform.Start, units) }
+
+func (f stop) Inject(ctx context.Context, p platform.Platform, units []platform.Unit) error {
+	return each(units, func(u platform.Unit) error { return p.(platform.Stopper).Stop(ctx, u.Name, f.grace) })
+}
+
+func (stop) InEffect(ctx context.Context, p platform.Platform, before []platform.Unit) (string, error) {
+	return gone(ctx, p, before)
+}
+
+// pause freezes units.
+type pause struct{}
+
+func (pause) Needs(p platform.Platform) error {
+	if _, ok := p.(platform.Pauser); !ok {
+		return errors.New("this platform cannot pause a unit")
+	}
+	return nil
+}
+
+func (pause) Undo(units []platform.Unit) Undo { return steps(platform.Resume, units) }
+
+func (pause) Inject(ctx context.Context, p platform.Platform, units []platform.Unit) error {
+	return each(units, func(u platform.Unit) error { return p.(platform.Pauser).Pause(ctx, u.Name) })
+}
+
+func (pause) InEffect(ctx context.Context, p platform.Platform, before []platform.Unit) (string, error) {
+	return compare(ctx, p, before, func(_, now platform.Unit) (string, bool) {
+		return now.Name + " is frozen", now.State == platform.Paused
+	})
+}
+
+func steps(op platform.Op, units []platform.Unit) Undo {
+	undo := make(Undo, len(units))
+	for i, u := range units {
+		undo[i] = platform.Step{Op: op, Unit: u.Name}
+	}
+	return undo
+}
+
+// gone shows that what ran before does not run now: the unit is down, or runs as somebody else.
+func gone(ctx context.Context, p platform.Platform, before []platform.Unit) (string, error) {
+	return compare(ctx, p, before, func(was, now platform.Unit) (string, bool) {
+		switch {
+		case now.State == platform.Running && now.PID == was.PID && now.ID == was.ID:
+			return "", false
+		case now.State == platform.Running:
+			return now.Name + " was replaced already", true
+		case was.PID != 0:
+			return fmt.Sprintf("%s (pid %d) is gone: %s", now.Name, was.PID, cmp.Or(now.Exit, string(now.State))), true
+		default:
+			return fmt.Sprintf("%s is gone: %s", now.Name, cmp.Or(now.Exit, string(now.State))), true
+		}
+	})
+}
+
+func compare(ctx context.Context, p platform.Platform, before []platform.Unit, shown func(was, now platform.Unit) (string, bool)) (string, error) {
+	units, err := p.Units(ctx)
+	if err != nil {
+		return "", fmt.Errorf("the units cannot be looked at: %w", err)
+	}
+	var evidence []string
+	for _, was := range before {
+		now, there := find(units, was.Name)
+		if !there {
+			evidence = append(evidence, was.Name+" is gone from the target's list")
+			continue
+		}
+		text, ok := shown(was, now)
+		if !ok {
+			return "", fmt.Errorf("%s is %s as before", now.Name, now.State)
+		}
+		evidence = append(evidence, text)
+	}
+	return strings.Join(evidence, "; "), nil
+}

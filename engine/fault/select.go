@@ -1,0 +1,110 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"gameday/engine/platform"
+	"gameday/runbook"
+)
+
+// Select chooses the units that a fault is for. Units that ask to be left alone, and those that do not run, are never
+// among them. outOf is how many it had to choose from.
+func Select(sel runbook.Selector, units []platform.Unit, random *rand.Rand) (chosen []platform.Unit, outOf int, err error) {
+	var fits, skipped []platform.Unit
+	for _, u := range units {
+		if !matches(sel, u) {
+			continue
+		}
+		if u.Skipped() {
+			skipped = append(skipped, u)
+		} else {
+			fits = append(fits, u)
+		}
+	}
+	if len(fits) == 0 {
+		if len(skipped) > 0 {
+			return nil, 0, fmt.Errorf("every unit that fits %s asks to be left alone (label %s)", Describe(sel), platform.SkipLabel)
+		}
+		return nil, 0, fmt.Errorf("no unit fits %s (there are: %s)", Describe(sel), strings.Join(names(units), ", "))
+	}
+	outOf = len(fits)
+	running := slices.DeleteFunc(fits, func(u platform.Unit) bool { return u.State != platform.Running })
+	n := wanted(sel, outOf)
+	if n > len(running) {
+		return nil, outOf, fmt.Errorf("%s asks for %d units, and %d of %d run", Describe(sel), n, len(running), outOf)
+	}
+	slices.SortFunc(running, func(a, b platform.Unit) int { return strings.Compare(a.Name, b.Name) })
+	switch sel.Pick {
+	case "", "random":
+		random.Shuffle(len(running), func(i, j int) { running[i], running[j] = running[j], running[i] })
+	case "oldest":
+		slices.SortStableFunc(running, func(a, b platform.Unit) int { return a.Since.Compare(b.Since) })
+	}
+	chosen = running[:n]
+	slices.SortFunc(chosen, func(a, b platform.Unit) int { return strings.Compare(a.Name, b.Name) })
+	return chosen, outOf, nil
+}
+
+func matches(sel runbook.Selector, u platform.Unit) bool {
+	is := func(want, have string) bool { return want == "" || want == have }
+	return is(sel.Service, u.Service) && is(sel.Instance, u.Instance) && is(sel.Zone, u.Zone) && is(sel.Unit, u.Name)
+}
+
+func wanted(sel runbook.Selector, outOf int) int {
+	switch {
+	case sel.Count > 0:
+		return sel.Count
+	case sel.Percent > 0:
+		return int(math.Ceil(float64(sel.Percent) / 100 * float64(outOf)))
+	case sel.Pick == "all" || sel.Service == "" && sel.Unit == "":
+		return outOf // a failure domain fails as a whole
+	default:
+		return 1
+	}
+}
+
+// Check reports a selection that can never fit the target.
+func Check(sel runbook.Selector, units []platform.Unit) error {
+	if !slices.ContainsFunc(units, func(u platform.Unit) bool { return matches(sel, u) }) {
+		return fmt.Errorf("no unit fits %s (there are: %s)", Describe(sel), strings.Join(names(units), ", "))
+	}
+	return nil
+}
+
+// Describe puts a selection in words.
+func Describe(sel runbook.Selector) string {
+	var parts []string
+	for _, p := range [][2]string{{"service", sel.Service}, {"instance", sel.Instance}, {"zone", sel.Zone}, {"unit", sel.Unit}} {
+		if p[1] != "" {
+			parts = append(parts, p[0]+" "+p[1])
+		}
+	}
+	if len(parts) == 0 {
+		return "the selection"
+	}
+	return strings.Join(parts, " in ")
+}
+
+// Same reports whether the chosen units still are what they were when they were chosen.
+func Same(chosen, now []platform.Unit) error {
+	for _, was := range chosen {
+		is, there := find(now, was.Name)
+		if !there || is.State != was.State || is.PID != was.PID || is.ID != was.ID {
+			return errors.New(was.Name + " is not what it was when the plan was made")
+		}
+	}
+	return nil
+}
+
+func names(units []platform.Unit) []string {
+	all := make([]string, len(units))
+	for i, u := range units {
+		all[i] = u.Name
+	}
+	return all
+}

@@ -1,0 +1,68 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gameday/engine/platform"
+)
+
+// Recover puts back what consoles that are gone left behind, and returns what it did for each lease; those that are
+// still there are Stuck. Consoles that live are left alone. told hears what is being waited for.
+func Recover(ctx context.Context, base string, opener platform.Opener, told func(string)) ([]Lease, error) {
+	entries, err := os.ReadDir(base)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the leases cannot be looked at: %w", err)
+	}
+	var done []Lease
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		some, err := recoverOne(ctx, filepath.Join(base, e.Name()), opener, told)
+		if err != nil {
+			return done, err
+		}
+		done = append(done, some...)
+	}
+	return done, nil
+}
+
+func recoverOne(ctx context.Context, dir string, opener platform.Opener, told func(string)) ([]Lease, error) {
+	if !free(filepath.Join(dir, consoleLock)) {
+		return nil, nil
+	}
+	if !free(filepath.Join(dir, keeperLock)) {
+		told("a keeper is still at work; waiting for it")
+		for deadline := time.Now().Add(10 * time.Second); !free(filepath.Join(dir, keeperLock)); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) || ctx.Err() != nil {
+				all, err := leases(dir)
+				return open(all), err
+			}
+		}
+	}
+	all, err := leases(dir)
+	if err != nil {
+		return nil, err
+	}
+	left := open(all)
+	if len(left) > 0 {
+		left = insist(ctx, opener, dir, left, "gameday recover", 5*time.Second)
+		if session, err := readSession(dir); err == nil {
+			if err := Report(session.Journal, left, fmt.Sprintf("console (process %d) and keeper both vanished; gameday recover put everything back", session.PID)); err != nil {
+				told("the journal " + session.Journal + " could not be told: " + err.Error())
+			}
+		}
+	}
+	if len(open(left)) == 0 {
+		return left, os.RemoveAll(dir)
+	}
+	return left, nil
+}

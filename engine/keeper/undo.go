@@ -1,0 +1,108 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gameday/engine/platform"
+)
+
+// stepLimit bounds one step of an undo: a helper that hangs must not hang the revert.
+const stepLimit = 5 * time.Second
+
+// Undo carries out a lease's undo once and gives the evidence. Doing it again is harmless. A target that is not up any
+// more has nothing left to put back.
+func Undo(ctx context.Context, open platform.Opener, l Lease) (evidence string, err error) {
+	if len(l.Undo) == 0 {
+		return "nothing was to be put back", nil
+	}
+	limit, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	p, err := open(limit, l.Platform, l.Project)
+	if errors.Is(err, platform.ErrNotUp) {
+		return "the target is down; there is nothing to put back", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	undoer, ok := p.(platform.Undoer)
+	if !ok {
+		return "", fmt.Errorf("the platform %s puts nothing back", l.Platform)
+	}
+	for _, step := range l.Undo {
+		limit, cancel := context.WithTimeout(ctx, stepLimit)
+		err := undoer.Undo(limit, step)
+		cancel()
+		if errors.Is(err, platform.ErrNotUp) {
+			return "the target went down; there is nothing to put back", nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s %s: %w", step.Op, step.Unit, err)
+		}
+	}
+	return back(ctx, p, l.Undo)
+}
+
+// back shows that every unit of an undo runs.
+func back(ctx context.Context, p platform.Platform, undo []platform.Step) (string, error) {
+	limit, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	units, err := p.Units(limit)
+	if err != nil {
+		return "", fmt.Errorf("the units cannot be looked at: %w", err)
+	}
+	var evidence []string
+	for _, step := range undo {
+		for _, u := range units {
+			if u.Name != step.Unit {
+				continue
+			}
+			if u.State != platform.Running {
+				return "", fmt.Errorf("%s is %s after it was told to %s", u.Name, u.State, step.Op)
+			}
+			evidence = append(evidence, u.Name+" runs")
+		}
+	}
+	return strings.Join(evidence, ", "), nil
+}
+
+// revert puts a lease back and writes down how it went.
+func revert(ctx context.Context, open platform.Opener, dir string, l Lease, by string) Lease {
+	l.By, l.State, l.Evidence = by, Reverting, ""
+	_ = put(dir, l) // the disk may be full: putting back matters more than saying so
+	evidence, err := Undo(ctx, open, l)
+	if err != nil {
+		l.State, l.Evidence = Stuck, err.Error()
+	} else {
+		l.State, l.Evidence = Gone, evidence
+	}
+	_ = put(dir, l)
+	return l
+}
+
+// insist reverts all leases, those that fail again and again with growing waits, until patience is over.
+func insist(ctx context.Context, opener platform.Opener, dir string, all []Lease, by string, patience time.Duration) []Lease {
+	done := make([]Lease, len(all))
+	results := make(chan struct{})
+	for i, l := range all {
+		go func() {
+			defer func() { results <- struct{}{} }()
+			wait := 50 * time.Millisecond
+			for begun := time.Now(); ; {
+				done[i] = revert(ctx, opener, dir, l, by)
+				if done[i].State == Gone || time.Since(begun)+wait > patience || ctx.Err() != nil {
+					return
+				}
+				time.Sleep(wait)
+				wait = min(2*wait, 2*time.Second)
+			}
+		}()
+	}
+	for range all {
+		<-results
+	}
+	return done
+}
