@@ -33,6 +33,8 @@ const (
 	SamplesTaken      Kind = "samples"             // Samples
 	BaselineHeld      Kind = "baseline.held"       // Baseline
 	BaselineFailed    Kind = "baseline.failed"     // Said
+	ExpectationSet    Kind = "expectation.set"     // Expectation
+	HypothesisWritten Kind = "hypothesis.written"  // Said
 	PredictionMade    Kind = "prediction.made"     // Prediction
 	PlanMade          Kind = "plan.made"           // Plan
 	PlanConfirmed     Kind = "plan.confirmed"      // Said
@@ -55,6 +57,8 @@ const (
 	ChangeMade        Kind = "change.made"         // Change
 	NoteAdded         Kind = "note"                // Said
 	ActionAdded       Kind = "action"              // Action
+	Refused           Kind = "refused"             // Said: what was asked for, and cannot be
+	Waiting           Kind = "waiting"             // Said: what takes its time
 )
 
 // Phase is a station of an experiment.
@@ -170,6 +174,13 @@ type (
 		Worst     float64  `json:"worst"`
 		Suggested *float64 `json:"suggested,omitempty"`
 		Coverage  float64  `json:"coverage,omitempty"`
+	}
+	Expectation struct {
+		Run    int    `json:"run"`
+		Probe  string `json:"probe"`
+		Expect string `json:"expect"`
+		Was    string `json:"was"`
+		By     string `json:"by"`
 	}
 	Prediction struct {
 		Run   int           `json:"run"`

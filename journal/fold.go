@@ -28,6 +28,12 @@ func init() {
 			},
 			func(run *Run, _ Event, b Baseline) { run.Baseline = &b }),
 		BaselineFailed: ofRun(saidRun, func(b Said) string { return "the steady state was not reached: " + b.Text }, nil),
+		ExpectationSet: ofRun(func(b Expectation) int { return b.Run }, func(b Expectation) string {
+			return fmt.Sprintf("%s expects of %q: %s (was: %s)", b.By, b.Probe, b.Expect, b.Was)
+		}, foldExpectation),
+		HypothesisWritten: ofRun(saidRun, func(b Said) string { return b.By + " put the hypothesis in other words" }, func(run *Run, _ Event, b Said) { run.Hypothesis = b.Text }),
+		Refused:           folding(func(r *Record, e Event, b Said) { r.Message = Dated[string]{e.At, e.Off, b.Text} }),
+		Waiting:           folding(func(r *Record, e Event, b Said) { r.Message = Dated[string]{e.At, e.Off, b.Text} }),
 		PredictionMade: ofRun(func(b Prediction) int { return b.Run }, predictionLine, func(run *Run, _ Event, b Prediction) {
 			run.Predictions = append(run.Predictions, b)
 		}),
@@ -78,11 +84,11 @@ func said(b ProbeBody) string {
 
 func eachFault(do func(*FaultRun, Event, FaultBody)) func(*Run, Event, FaultBody) {
 	return func(run *Run, e Event, b FaultBody) {
-		for _, f := range run.Faults {
-			if f.ID == b.ID {
-				do(f, e, b)
-			}
+		i := slices.IndexFunc(run.Faults, func(f *FaultRun) bool { return f.ID == b.ID })
+		if i < 0 { // the console vanished before it could say that it armed the fault
+			run.Faults, i = append(run.Faults, &FaultRun{FaultBody: b}), len(run.Faults)
 		}
+		do(run.Faults[i], e, b)
 	}
 }
 
@@ -101,6 +107,14 @@ func foldSamples(run *Run, _ Event, b Samples) {
 		}
 	}
 	run.Load = append(run.Load, b.Load...)
+}
+
+func foldExpectation(run *Run, _ Event, b Expectation) {
+	for i := range run.Probes {
+		if run.Probes[i].Name == b.Probe {
+			run.Probes[i].Expect, run.Series[i].Def.Expect = b.Expect, b.Expect
+		}
+	}
 }
 
 func foldUnit(r *Record, e Event, b Unit) {

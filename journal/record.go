@@ -15,6 +15,7 @@ type Record struct {
 	Changes []Change
 	Actions []Action
 	Notes   []Dated[Said]
+	Message Dated[string] // the newest word to whoever is there: what cannot be done, or what takes its time
 	Last    time.Duration // offset of the newest event
 	Broken  []string      // events that this version cannot read
 }

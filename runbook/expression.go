@@ -148,3 +148,8 @@ func endsLiteral(rest, unit string) bool {
 func isWord(c byte) bool {
 	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
+
+// CompileExpectation makes a condition ready over what probes of a kind measure.
+func CompileExpectation(kind, text string) (Expression, error) {
+	return Compile(text, probeKinds[kind].names)
+}

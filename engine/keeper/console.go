@@ -30,8 +30,8 @@ type Console struct {
 }
 
 // Hold takes a target for a console, and makes the folder for its leases under base. The error says who has the target
-// where somebody does. argv is the command that becomes a keeper; lost is told when one is lost.
-func Hold(base string, session Session, argv []string, lost func(why string)) (*Console, error) {
+// where somebody does. argv is the command that becomes a keeper.
+func Hold(base string, session Session, argv []string) (*Console, error) {
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return nil, fmt.Errorf("the folder for leases cannot be made: %w", err)
 	}
@@ -39,7 +39,7 @@ func Hold(base string, session Session, argv []string, lost func(why string)) (*
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{dir: filepath.Join(base, strings.ToLower(rand.Text()[:10])), argv: argv, session: session, lost: lost, held: []*os.File{target}}
+	c := &Console{dir: filepath.Join(base, strings.ToLower(rand.Text()[:10])), argv: argv, session: session, lost: func(string) {}, held: []*os.File{target}}
 	if err := os.Mkdir(c.dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -73,6 +73,13 @@ func holdTarget(path string, session Session) (*os.File, error) {
 		_, err = f.WriteAt(data, 0)
 	}
 	return f, err
+}
+
+// OnLost sets who is told when the keeper is lost or has taken the leases away.
+func (c *Console) OnLost(lost func(why string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = lost
 }
 
 // Watch makes sure that a keeper watches this console.
@@ -129,19 +136,21 @@ func (c *Console) beat(conn net.Conn) {
 		}
 		if err == nil && answer[0] == lapsed && !c.lapsed {
 			c.lapsed = true
+			lost := c.lost
 			c.mu.Unlock()
-			c.lost("this console was silent for too long; its keeper put everything back")
+			lost("this console was silent for too long; its keeper put everything back")
 			continue
 		}
 		if err != nil {
 			_ = conn.Close()
 			c.conn = nil
 			err := c.hire()
+			lost := c.lost
 			c.mu.Unlock()
 			if err != nil {
-				c.lost("the keeper died and none can be started: " + err.Error())
+				lost("the keeper died and none can be started: " + err.Error())
 			} else {
-				c.lost("the keeper died; another one watches now")
+				lost("the keeper died; another one watches now")
 			}
 			return
 		}

@@ -246,7 +246,11 @@ func (a *API) cancelByKey(r *http.Request) (int, any, error) {
 
 func (a *API) getSettings(r *http.Request) (int, any, error) {
 	set, _, err := a.store.Settings(r.Context())
-	return http.StatusOK, map[string]any{"profile": set.Profile(), "settings": set.Map(), "docs": settings.Docs()}, err
+	profiles := map[string]map[string]string{}
+	for name, p := range settings.Profiles {
+		profiles[name] = p.Map()
+	}
+	return http.StatusOK, map[string]any{"profile": set.Profile(), "settings": set.Map(), "docs": settings.Docs(), "profiles": profiles}, err
 }
 
 func (a *API) putSettings(r *http.Request) (int, any, error) {

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/x/term"
+	"github.com/spf13/cobra"
+
+	"gameday/engine"
+	"gameday/journal"
+	"gameday/runbook"
+)
+
+type runFlags struct {
+	experiments []string
+	profile     string
+	folder      string
+	format      string
+	seed        uint64
+	yes         bool
+}
+
+func runCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use: "run RUNBOOK", Short: "Run a runbook without a screen", Args: exactly(1),
+		Long: "Run a runbook without a screen: a file, or the name of one in the library.\n\nExit codes: 0 all held, 1 one was refuted, 2 the runbook or the flags are wrong, 3 aborted by a guard or a person, 4 the target or the platform failed.",
+		RunE: func(c *cobra.Command, args []string) error {
+			rb, err := f.runbook(args[0])
+			if err != nil {
+				return err
+			}
+			return run1(c.Context(), rb, f, c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	c.Flags().StringSliceVar(&f.experiments, "experiment", nil, "run only this experiment (may be given again)")
+	c.Flags().StringVar(&f.profile, "profile", "", "settings to begin with, whatever the runbook says: naive or resilient")
+	c.Flags().StringVar(&f.folder, "journal", "", "folder of the journal (default gamedays/<date>-<slug>)")
+	c.Flags().StringVar(&f.format, "format", "text", "what to print: text, json or junit")
+	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of every random choice (default: a fresh one, which is printed)")
+	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask before anything is broken")
+	return c
+}
+
+// runbook reads the runbook and lets the flags have their say.
+func (f *runFlags) runbook(name string) (*runbook.Runbook, error) {
+	rb, err := findRunbook(name)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains([]string{"text", "json", "junit"}, f.format) {
+		return nil, &exit{badUse, fmt.Errorf("there is no format %q (there are: text, json, junit)", f.format)}
+	}
+	switch f.profile {
+	case "":
+	case "naive", "resilient":
+		rb.Profile = &runbook.Profile{Name: f.profile}
+	default:
+		return nil, &exit{badUse, fmt.Errorf("there is no profile %q (there are: naive, resilient)", f.profile)}
+	}
+	for _, name := range f.experiments {
+		if !slices.ContainsFunc(rb.Experiments, func(e runbook.Experiment) bool { return e.Name == name }) {
+			return nil, &exit{badUse, fmt.Errorf("the runbook has no experiment %q (it has: %s)", name, strings.Join(experimentNames(rb), ", "))}
+		}
+	}
+	return rb, nil
+}
+
+func experimentNames(rb *runbook.Runbook) []string {
+	var names []string
+	for _, e := range rb.Experiments {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+// run1 runs a runbook and returns its outcome as an exit code.
+func run1(ctx context.Context, rb *runbook.Runbook, f runFlags, in io.Reader, out, messages io.Writer) error {
+	progressTo := out
+	if f.format != "text" {
+		progressTo = messages
+	}
+	if err := confirm(rb, f.yes, in, messages); err != nil {
+		return err
+	}
+	p := newProgress(progressTo)
+	defer p.end()
+	day, err := begin(ctx, rb, f.folder, f.seed, true, p.hear, p.say)
+	if err != nil {
+		return err
+	}
+	playErr := day.Play(ctx, f.experiments...)
+	p.end()
+	if err := report(day, f.format, out, messages); err != nil {
+		return &exit{inconclusive, err}
+	}
+	if playErr != nil {
+		return &exit{inconclusive, playErr}
+	}
+	if code := outcome(ctx, day.Result()); code != 0 {
+		return &exit{code, nil}
+	}
+	return nil
+}
+
+// confirm asks before anything is broken: always outside rehearsals, and wherever somebody is there to ask.
+func confirm(rb *runbook.Runbook, yes bool, in io.Reader, out io.Writer) error {
+	if yes {
+		return nil
+	}
+	terminal, ok := in.(*os.File)
+	asked := ok && term.IsTerminal(terminal.Fd())
+	if !asked {
+		if rb.Environment == "rehearsal" {
+			return nil
+		}
+		return &exit{badUse, fmt.Errorf("the runbook is for %s, and nobody is here to be asked: say --yes if it is meant", rb.Environment)}
+	}
+	for _, e := range rb.Experiments {
+		for _, fault := range e.Inject {
+			fmt.Fprintf(out, "%s: %s, for %s\n", journal.Plain(e.Name), fault.Kind, fault.For)
+		}
+	}
+	fmt.Fprintf(out, "Break %s/%s (%s)? Type yes: ", rb.Target.Platform, rb.Target.Project, rb.Environment)
+	line, _ := bufio.NewReader(in).ReadString('\n')
+	if strings.TrimSpace(line) != "yes" {
+		return &exit{aborted, errors.New("nothing was broken")}
+	}
+	return nil
+}
+
+// outcome gives the exit code of a game day.
+func outcome(ctx context.Context, r journal.Result) int {
+	seen := map[journal.Verdict]bool{}
+	for _, e := range r.Experiments {
+		seen[e.Verdict] = true
+	}
+	switch {
+	case seen[journal.Aborted] || ctx.Err() != nil:
+		return aborted
+	case seen[journal.Refuted]:
+		return refuted
+	case seen[journal.Inconclusive] || len(r.Experiments) == 0:
+		return inconclusive
+	default:
+		return 0
+	}
+}
+
+// report prints what came of a game day.
+func report(day *gameDay, format string, out, messages io.Writer) error {
+	switch format {
+	case "json":
+		data, err := day.Result().JSON()
+		if err == nil {
+			_, err = out.Write(data)
+		}
+		return err
+	case "junit":
+		data, err := junit(day.Result())
+		if err == nil {
+			_, err = out.Write(data)
+		}
+		return err
+	}
+	summary(out, day.Session)
+	fmt.Fprintf(out, "\nThe journal: %s\n", shown(day.folder, "journal.md"))
+	return nil
+}
+
+// summary tells a game day in words, with its runs side by side where there are several.
+func summary(out io.Writer, s *engine.Session) {
+	story, rows := s.Story()
+	fmt.Fprintln(out)
+	for _, paragraph := range story {
+		fmt.Fprintln(out, wrap(journal.Plain(paragraph), 100))
+	}
+	if len(rows) == 0 || len(rows[0].Values) < 2 {
+		return
+	}
+	fmt.Fprintln(out)
+	printRows(out, rows)
+}

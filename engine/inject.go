@@ -1,0 +1,314 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"gameday/engine/fault"
+	"gameday/engine/keeper"
+	"gameday/engine/platform"
+	"gameday/journal"
+)
+
+const (
+	injectLimit = 15 * time.Second // that a platform is given to break something, beside a fault's own grace
+	effectLimit = 3 * time.Second  // within which a fault must be seen in effect
+	revertLimit = 30 * time.Second // for which the console tries to put back before it leaves that to the keeper
+	breakGlass  = "undo.md"
+	byDeadline  = "its deadline"
+)
+
+// makePlan chooses units and shows what would be done to them.
+func (r *run) makePlan(random *rand.Rand) error {
+	units, err := r.Platform.Units(r.ctx)
+	if err != nil {
+		return err
+	}
+	r.plan = nil
+	body := journal.Plan{Run: r.n, Stops: r.stops()}
+	for i, spec := range r.e.Inject {
+		p := &planned{spec: spec}
+		if p.fault, err = fault.New(spec); err != nil {
+			return err
+		}
+		if spec.Kind != "none" {
+			if p.units, p.outOf, err = fault.Select(spec.Select, units, random); err != nil {
+				return fmt.Errorf("%s cannot be planned: %w", spec.Kind, err)
+			}
+		}
+		lasts := fault.Lasts(spec)
+		p.lease = keeper.NewLease(fmt.Sprintf("%s-%d-%d", r.token, r.n, i+1), 0)
+		p.lease.Run, p.lease.Fault, p.lease.Units = r.n, spec.Kind, names(p.units)
+		p.lease.Platform, p.lease.Project = r.Runbook.Target.Platform, r.Runbook.Target.Project
+		p.lease.Undo, p.lease.Manual = p.fault.Undo(p.units), r.manual(p)
+		r.plan = append(r.plan, p)
+		kind, touches := fault.Traits(spec.Kind)
+		body.Steps = append(body.Steps, journal.PlanFault{
+			Fault: spec.Kind, Units: names(p.units), OutOf: p.outOf, After: spec.After.Std(), For: lasts,
+			Reversibility: string(kind), Undo: p.lease.Manual, Touches: touches,
+		})
+	}
+	if err := r.writeBreakGlass(); err != nil {
+		return err
+	}
+	_, err = r.emit(journal.PlanMade, body)
+	return err
+}
+
+// stops says in words what ends the run before its time.
+func (r *run) stops() []string {
+	stops := []string{"any person, with one key", "this console's death: the keeper puts everything back"}
+	for _, g := range r.e.Guards {
+		stops = append(stops, fmt.Sprintf("a guard: %s, for %s", g.When.Text, journal.Span(g.Lasting.Std())))
+	}
+	return stops
+}
+
+func (r *run) manual(p *planned) []string {
+	undoer, ok := r.Platform.(platform.Undoer)
+	if !ok {
+		return nil
+	}
+	var commands []string
+	for i, step := range p.lease.Undo {
+		commands = append(commands, undoer.Manual(step, p.units[i]))
+	}
+	return commands
+}
+
+// writeBreakGlass leaves the plain commands that put everything back without this program.
+func (r *run) writeBreakGlass() error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "# How to put everything back by hand\n\nRun %d of %s. `gameday recover` does the same.\n\n", r.n, journal.Escape(r.Runbook.Title))
+	for _, p := range r.plan {
+		fmt.Fprintf(&text, "## %s on %s\n\n", p.spec.Kind, strings.Join(p.lease.Units, ", "))
+		for _, command := range p.lease.Manual {
+			fmt.Fprintf(&text, "    %s\n", journal.Plain(command))
+		}
+		fmt.Fprintln(&text)
+	}
+	f, err := os.OpenFile(filepath.Join(r.Folder, breakGlass), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	if err == nil {
+		_, err = f.WriteString(text.String())
+		err = errors.Join(err, f.Sync(), f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("the break-glass sheet cannot be written, so nothing is touched: %w", err)
+	}
+	return nil
+}
+
+// breakAndWatch carries the plan out, and returns when observation is over and everything is put back.
+func (r *run) breakAndWatch() {
+	if err := r.arm(); err != nil {
+		r.halt(&halted{lost: true, by: "the leases could not be taken", why: err.Error()})
+		return
+	}
+	first := make(chan struct{})
+	var once sync.Once
+	var faults sync.WaitGroup
+	for _, p := range r.plan {
+		faults.Go(func() { r.carry(p, func() { once.Do(func() { close(first) }) }) })
+	}
+	r.observe(first)
+	r.mu.Lock()
+	r.over = true
+	r.mu.Unlock()
+	faults.Wait()
+}
+
+// arm makes the intent durable: first for the keeper, then in the journal.
+func (r *run) arm() error {
+	var leases []keeper.Lease
+	for _, p := range r.plan {
+		fresh := keeper.NewLease(p.lease.ID, p.spec.After.Std()+fault.Lasts(p.spec))
+		p.lease.Deadline, p.lease.Boot, p.lease.State = fresh.Deadline, fresh.Boot, keeper.Armed
+		leases = append(leases, p.lease)
+	}
+	if err := r.Leases.Arm(leases...); err != nil {
+		return err
+	}
+	for i, p := range r.plan {
+		tell := r.emitSoon
+		if i == len(r.plan)-1 {
+			tell = r.emit
+		}
+		if _, err := tell(journal.FaultArmed, r.faultBody(p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) faultBody(p *planned) journal.FaultBody {
+	return journal.FaultBody{Run: r.n, ID: p.lease.ID, Fault: p.spec.Kind, Units: p.lease.Units}
+}
+
+// carry takes one fault from armed to gone. begun is called when something is touched for the first time.
+func (r *run) carry(p *planned, begun func()) {
+	if !r.wait(p.spec.After.Std()) {
+		_ = r.Leases.Mark(p.lease, keeper.Gone, r.cause(), "it was never injected")
+		body := r.faultBody(p)
+		body.By, body.Evidence = r.cause(), "it was never injected"
+		_, _ = r.emit(journal.FaultReverted, body)
+		return
+	}
+	if err := r.Leases.Kept(); err != nil {
+		r.halt(&halted{by: "the keeper", why: err.Error()})
+	} else {
+		r.inject(p, begun)
+		r.wait(fault.Lasts(p.spec))
+	}
+	r.revert(p)
+}
+
+// wait waits; it returns false at once when the run is halted.
+func (r *run) wait(d time.Duration) bool {
+	if d <= 0 {
+		return r.ctx.Err() == nil
+	}
+	select {
+	case <-r.ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// cause says in words who ended the run, or that its time was up.
+func (r *run) cause() string {
+	var h *halted
+	if errors.As(context.Cause(r.ctx), &h) {
+		return h.Error()
+	}
+	return byDeadline
+}
+
+func (r *run) inject(p *planned, begun func()) {
+	ctx, cancel := context.WithTimeout(r.ctx, injectLimit+p.spec.For.Std())
+	defer cancel()
+	r.mu.Lock()
+	r.injected = true
+	r.mu.Unlock()
+	at := time.Now()
+	err := p.fault.Inject(ctx, r.Platform, p.units)
+	took := time.Since(at)
+	begun()
+	body := r.faultBody(p)
+	body.Took = took
+	if err != nil {
+		body.Evidence = r.values.Hide(err.Error())
+		_, _ = r.emit(journal.FaultNotInEffect, body)
+		r.halt(&halted{lost: true, by: p.spec.Kind + " could not be injected", why: body.Evidence})
+		return
+	}
+	_, _ = r.emit(journal.FaultInjected, body)
+	_ = r.Leases.Mark(p.lease, keeper.Active, r.By, "")
+	r.prove(p)
+}
+
+// prove looks until the fault is seen in effect. One that cannot be shown makes the verdict inconclusive, never held.
+func (r *run) prove(p *planned) {
+	body := r.faultBody(p)
+	for begun := time.Now(); ; {
+		ctx, cancel := context.WithTimeout(r.sampling, effectLimit)
+		evidence, err := p.fault.InEffect(ctx, r.Platform, p.units)
+		cancel()
+		if err == nil {
+			p.shown, body.Evidence = true, evidence
+			_, _ = r.emit(journal.FaultInEffect, body)
+			return
+		}
+		if time.Since(begun) > effectLimit || r.ctx.Err() != nil {
+			body.Evidence = r.values.Hide(err.Error())
+			_, _ = r.emit(journal.FaultNotInEffect, body)
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// revert puts a fault back, unless the keeper did.
+func (r *run) revert(p *planned) {
+	body := r.faultBody(p)
+	body.By = r.cause()
+	_, _ = r.emitSoon(journal.FaultReverting, body)
+	wait := 50 * time.Millisecond
+	for begun := time.Now(); ; {
+		if by, evidence, done := r.doneByKeeper(p); done {
+			body.By, body.Evidence = by, evidence
+			break
+		}
+		evidence, err := keeper.Undo(context.Background(), r.Open, p.lease)
+		if err == nil {
+			body.Evidence = evidence
+			_ = r.Leases.Mark(p.lease, keeper.Gone, body.By, evidence)
+			break
+		}
+		body.Evidence = r.values.Hide(err.Error())
+		_, _ = r.emit(journal.FaultRevertFailed, body)
+		if time.Since(begun) > revertLimit {
+			_ = r.Leases.Mark(p.lease, keeper.Stuck, body.By, body.Evidence)
+			r.halt(&halted{lost: true, by: p.spec.Kind + " could not be put back", why: body.Evidence})
+			return
+		}
+		time.Sleep(wait)
+		wait = min(2*wait, 5*time.Second)
+	}
+	_, _ = r.emit(journal.FaultReverted, body)
+}
+
+func (r *run) doneByKeeper(p *planned) (by, evidence string, done bool) {
+	all, err := r.Leases.Leases()
+	if err != nil {
+		return "", "", false
+	}
+	for _, l := range all {
+		if l.ID == p.lease.ID && l.State == keeper.Gone {
+			return l.By, l.Evidence, true
+		}
+	}
+	return "", "", false
+}
+
+// observe watches from the first injection until its time is over or the run is halted.
+func (r *run) observe(first <-chan struct{}) {
+	var over <-chan time.Time
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-over:
+			return
+		case <-first:
+			first = nil
+			over = time.After(r.e.Observe.Std())
+			r.enter(journal.Observe)
+		case c := <-r.commandsUnlessAuto():
+			r.duringRun(c)
+		}
+	}
+}
+
+// commandsUnlessAuto is nil where nobody is there to say anything but halt.
+func (r *run) commandsUnlessAuto() <-chan Command {
+	if r.Auto {
+		return nil
+	}
+	return r.commands
+}
+
+func names(units []platform.Unit) []string {
+	all := make([]string, len(units))
+	for i, u := range units {
+		all[i] = u.Name
+	}
+	return all
+}

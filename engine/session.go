@@ -1,0 +1,382 @@
+// Package engine runs a runbook against a target: commands go in, everything that happens comes out as events, and the
+// journal's log is the truth.
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gameday/engine/check"
+	"gameday/engine/fault"
+	"gameday/engine/keeper"
+	"gameday/engine/platform"
+	"gameday/engine/secret"
+	"gameday/journal"
+	"gameday/runbook"
+)
+
+// Options are what a session is made of.
+type Options struct {
+	Runbook  *runbook.Runbook
+	Platform platform.Platform
+	Open     platform.Opener   // finds the platform again, to put things back
+	Env      map[string]string // what the target gives for ${NAME}
+	Leases   *keeper.Console
+	Log      *journal.Log
+	Folder   string // of the game day
+	Seed     uint64
+	By       string // who leads it
+	Auto     bool   // nobody is there to say Proceed and Confirm
+	Told     func(journal.Event)
+}
+
+// Session is a game day under way.
+type Session struct {
+	Options
+	values   *secret.Values
+	settings *Settings // nil where the target has none
+	commands chan Command
+	token    string // part of every key that this session's load submits
+
+	mu     sync.Mutex
+	record *journal.Record
+	broken error // the journal cannot be written any more
+	now    *run  // the run under way
+}
+
+// Unfit says that a runbook cannot be run against this target as it is written.
+type Unfit struct{ Err error }
+
+func (u *Unfit) Error() string { return u.Err.Error() }
+func (u *Unfit) Unwrap() error { return u.Err }
+
+// baselinePatience is how long a run without a person waits for the steady state.
+const baselinePatience = 60 * time.Second
+
+// New makes a session, or says why the runbook does not fit the target.
+func New(ctx context.Context, o Options) (*Session, error) {
+	s := &Session{
+		Options: o, values: secret.New(o.Env), commands: make(chan Command, 16), record: &journal.Record{},
+		token: strings.ToLower(rand.Text()[:8]),
+	}
+	if url := o.Env["API_URL"]; url != "" {
+		s.settings = NewSettings(url)
+	}
+	if err := s.fits(ctx); err != nil {
+		return nil, err
+	}
+	o.Leases.OnLost(s.keeperLost)
+	return s, nil
+}
+
+// fits looks for everything that would fail later, and says all of it.
+func (s *Session) fits(ctx context.Context) error {
+	units, err := s.Platform.Units(ctx)
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	for _, e := range s.Runbook.Experiments {
+		for _, f := range e.Inject {
+			made, err := fault.New(f)
+			if err == nil {
+				err = made.Needs(s.Platform)
+			}
+			if err == nil && f.Kind != "none" {
+				err = fault.Check(f.Select, units)
+			}
+			if err != nil {
+				wrong = append(wrong, fmt.Errorf("experiment %s, line %d: %w", e.Name, f.Line, err))
+			}
+		}
+	}
+	for _, p := range s.Runbook.SteadyState {
+		if p.Probe.Kind == "load" {
+			continue // there is no load yet
+		}
+		made, err := s.probe(p, nil)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("probe %q: %w", p.Name, err))
+			continue
+		}
+		made.Close()
+	}
+	if l := s.Runbook.Load; l != nil && l.Workflow != "" && s.settings == nil {
+		wrong = append(wrong, errors.New("load.workflow needs the bundled orchestrator, and this target gives no API_URL; use load.http"))
+	}
+	if len(wrong) > 0 {
+		return &Unfit{errors.Join(wrong...)}
+	}
+	return nil
+}
+
+// Do hands a command over. A halt takes effect at once, whatever is under way.
+func (s *Session) Do(c Command) {
+	if h, ok := c.(Halt); ok {
+		s.mu.Lock()
+		now := s.now
+		s.mu.Unlock()
+		if now != nil {
+			now.halt(&halted{halt: true, by: h.By})
+		}
+		return
+	}
+	s.commands <- c
+}
+
+// Run opens the game day and follows commands until Close comes or ctx ends.
+func (s *Session) Run(ctx context.Context) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return s.close()
+		case c := <-s.commands:
+			switch c := c.(type) {
+			case Close:
+				return s.close()
+			case Start:
+				if e, ok := s.experiment(c.Experiment); ok {
+					s.perform(ctx, e, c.Count)
+				}
+			default:
+				s.anytime(ctx, c)
+			}
+		}
+		if err := s.failure(); err != nil {
+			return errors.Join(err, s.close())
+		}
+	}
+}
+
+// Play opens the game day, runs the named experiments (all, where none is named) without asking anybody, and closes it.
+// between, if given, is called before each further run and may change the target.
+func (s *Session) Play(ctx context.Context, names ...string) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	for _, e := range s.Runbook.Experiments {
+		if len(names) > 0 && !slices.Contains(names, e.Name) {
+			continue
+		}
+		counts := e.Escalate
+		if len(counts) == 0 {
+			counts = []int{0}
+		}
+		for _, count := range counts {
+			if verdict := s.perform(ctx, e, count); verdict != journal.Held || ctx.Err() != nil {
+				break
+			}
+		}
+		if s.halted() || s.failure() != nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(s.failure(), s.close())
+}
+
+// halted reports whether a person stopped the newest run: then nothing more is run.
+func (s *Session) halted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	run := s.record.Current()
+	return run != nil && run.Verdict != nil && run.Verdict.Verdict == journal.Aborted
+}
+
+// Rehearse plays an experiment, alters the settings, and plays it again: the story of the bundled stack by itself.
+func (s *Session) Rehearse(ctx context.Context, name string, change Change) error {
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	e, ok := s.experiment(name)
+	if !ok {
+		return errors.Join(fmt.Errorf("the runbook has no experiment %q", name), s.close())
+	}
+	s.perform(ctx, e, 0)
+	if !s.halted() && s.failure() == nil && ctx.Err() == nil {
+		if err := s.alter(ctx, change); err != nil {
+			return errors.Join(err, s.close())
+		}
+		s.perform(ctx, e, 0)
+	}
+	return errors.Join(s.failure(), s.close())
+}
+
+func (s *Session) experiment(name string) (runbook.Experiment, bool) {
+	for _, e := range s.Runbook.Experiments {
+		if e.Name == name || name == "" {
+			return e, true
+		}
+	}
+	s.refuse("there is no experiment %q in this runbook", name)
+	return runbook.Experiment{}, false
+}
+
+func (s *Session) open(ctx context.Context) error {
+	units, err := s.Platform.Units(ctx)
+	if err != nil {
+		return err
+	}
+	s.emit(journal.GamedayOpened, journal.Opened{
+		Title: s.Runbook.Title, Environment: s.Runbook.Environment, Platform: s.Runbook.Target.Platform, Project: s.Runbook.Target.Project, Seed: s.Seed, By: s.By,
+	})
+	s.emit(journal.UnitsSeen, journal.Units{Units: seen(units)})
+	if p := s.Runbook.Profile; p != nil && s.settings != nil {
+		change := Change{Profile: p.Name, Values: p.Settings, By: s.By, Why: "the profile that the game day begins with"}
+		if err := s.alter(ctx, change); err != nil {
+			return err
+		}
+	}
+	return s.failure()
+}
+
+// close ends the game day, and renders its journal.
+func (s *Session) close() error {
+	s.emit(journal.GamedayClosed, journal.Said{By: s.By})
+	err := s.Log.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(err, journal.ExportRecord(s.Folder, s.record), s.Leases.Close())
+}
+
+// anytime carries out what may be asked for at any time.
+func (s *Session) anytime(ctx context.Context, c Command) {
+	switch c := c.(type) {
+	case Note:
+		s.emit(journal.NoteAdded, journal.Said{Run: s.runs(), By: c.By, Text: c.Text})
+	case Act:
+		s.emit(journal.ActionAdded, journal.Action{Run: s.runs(), What: c.What, Owner: c.Owner, Due: c.Due})
+	case Alter:
+		if err := s.alter(ctx, c.Change); err != nil {
+			s.refuse("%v", err)
+		}
+	default:
+		s.refuse("that cannot be done now")
+	}
+}
+
+func (s *Session) alter(ctx context.Context, c Change) error {
+	if s.settings == nil {
+		return errors.New("this target has no settings that could be changed from here")
+	}
+	changed, err := s.settings.Apply(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, one := range changed {
+		s.emit(journal.ChangeMade, journal.Change{AfterRun: s.runs(), Name: one.Name, Old: one.Old, New: one.New, By: c.By, Why: c.Why})
+	}
+	return nil
+}
+
+// refuse says that something was asked for that cannot be.
+func (s *Session) refuse(format string, args ...any) {
+	s.emit(journal.Refused, journal.Said{Run: s.runs(), Text: s.values.Hide(fmt.Sprintf(format, args...))})
+}
+
+func (s *Session) runs() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.record.Runs)
+}
+
+// emit makes an event durable, folds it and tells it.
+func (s *Session) emit(kind journal.Kind, body any) (journal.Event, error) {
+	return s.happened(s.Log.Add, kind, body)
+}
+
+// emitSoon is emit for what may be durable a moment later.
+func (s *Session) emitSoon(kind journal.Kind, body any) (journal.Event, error) {
+	return s.happened(s.Log.AddSoon, kind, body)
+}
+
+func (s *Session) happened(add func(journal.Kind, any) (journal.Event, error), kind journal.Kind, body any) (journal.Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, err := add(kind, body)
+	if err != nil {
+		if s.broken == nil {
+			s.broken = err
+			if s.now != nil {
+				s.now.halt(&halted{by: "the journal", why: err.Error()})
+			}
+		}
+		return e, err
+	}
+	s.record.Apply(e)
+	if s.Told != nil {
+		s.Told(e)
+	}
+	return e, nil
+}
+
+// failure is what keeps the journal from being written, or nil.
+func (s *Session) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken
+}
+
+// Result is what came of all runs so far.
+func (s *Session) Result() journal.Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return journal.Summarize(s.record)
+}
+
+// Story tells the game day so far, and puts its runs side by side.
+func (s *Session) Story() ([]string, []journal.Row) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return journal.Story(s.record), journal.Compare(s.record.Runs)
+}
+
+// SettingsState gives the target's settings, for a screen to offer; it is an error where the target has none.
+func (s *Session) SettingsState(ctx context.Context) (SettingsState, error) {
+	if s.settings == nil {
+		return SettingsState{}, errors.New("this target has no settings that could be changed from here")
+	}
+	return s.settings.Get(ctx)
+}
+
+func (s *Session) keeperLost(why string) {
+	s.mu.Lock()
+	now, n := s.now, len(s.record.Runs)
+	s.mu.Unlock()
+	if now == nil {
+		return
+	}
+	s.emit(journal.KeeperLost, journal.Said{Run: n, Text: why})
+	if s.Leases.Kept() != nil {
+		now.halt(&halted{by: "the keeper", why: why})
+	}
+}
+
+// stores says where checkers look.
+func (s *Session) stores() (check.Target, error) {
+	dsn, caches := s.Env["POSTGRES_DSN"], s.Env["CACHE_ADDRS"]
+	if dsn == "" || caches == "" {
+		return check.Target{}, errors.New("the target does not say where its stores are")
+	}
+	return check.Target{DSN: dsn, Caches: strings.FieldsFunc(caches, func(r rune) bool { return r == ',' || r == ' ' })}, nil
+}
+
+func seen(units []platform.Unit) []journal.Unit {
+	all := make([]journal.Unit, len(units))
+	for i, u := range units {
+		all[i] = unitSeen(u)
+	}
+	return all
+}
+
+func unitSeen(u platform.Unit) journal.Unit {
+	return journal.Unit{Unit: u.Name, Service: u.Service, Instance: u.Instance, State: string(u.State), ID: u.ID, Exit: u.Exit}
+}
