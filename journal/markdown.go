@@ -5,20 +5,36 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 )
 
-// Escape writes text from elsewhere so that neither markdown nor HTML in it acts.
+// Escape writes text from elsewhere so that neither markdown nor HTML in it acts, and so that it still reads as text.
 func Escape(s string) string {
 	var out strings.Builder
-	for _, r := range Plain(s) {
+	runes := []rune(Plain(s))
+	for i, r := range runes {
 		switch r {
-		case '\\', '`', '*', '_', '{', '}', '[', ']', '<', '>', '(', ')', '#', '!', '|', '~', '&', '$':
+		case '\\', '`', '*', '[', ']', '<', '|', '~', '&', '$':
 			out.WriteByte('\\')
+		case '_':
+			if i == 0 || i == len(runes)-1 || !wordy(runes[i-1]) || !wordy(runes[i+1]) {
+				out.WriteByte('\\')
+			}
+		case '#', '>', '+', '-', '=':
+			if i == 0 {
+				out.WriteByte('\\')
+			}
+		case '.', ')': // "1." begins a list
+			if i > 0 && strings.Trim(string(runes[:i]), "0123456789") == "" {
+				out.WriteByte('\\')
+			}
 		}
 		out.WriteRune(r)
 	}
 	return out.String()
 }
+
+func wordy(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // code writes text as code; a backtick in it cannot end it early.
 func code(s string) string {

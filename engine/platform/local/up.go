@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -52,12 +54,23 @@ func spawn(p paths, argv []string) error {
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
-	cmd.Env = append(os.Environ(), "GAMEDAY_SUPERVISOR="+p.dir)
+	cmd.Env = append(os.Environ(), "GAMEDAY_SUPERVISOR="+p.dir, "PATH="+absolutePath())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("cannot start the supervisor: %w", err)
 	}
 	return cmd.Process.Release()
+}
+
+// absolutePath is PATH as it reads from another folder.
+func absolutePath() string {
+	folders := filepath.SplitList(os.Getenv("PATH"))
+	for i, f := range folders {
+		if abs, err := filepath.Abs(f); err == nil {
+			folders[i] = abs
+		}
+	}
+	return strings.Join(folders, string(filepath.ListSeparator))
 }
 
 func await(ctx context.Context, p paths, project string, told func(string)) (*Stack, bool, error) {
