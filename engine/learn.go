@@ -137,7 +137,7 @@ func (r *run) checkInvariants() ([]journal.Invariant, error) {
 	if patience == 0 {
 		patience = quietPatience
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), checkLimit)
+	ctx, cancel := context.WithTimeout(r.ctx, checkLimit)
 	defer cancel()
 	last := -1
 	results, err := check.Check(ctx, target, r.e.Invariants, r.load.Ledger(), patience, func(open int) {

@@ -1,0 +1,138 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"gameday/journal"
+	"gameday/tui/component"
+)
+
+// What a narrow screen shows one of at a time.
+const (
+	paneMain = iota
+	paneTimeline
+	paneChange
+)
+
+// wide reports whether there is room for two columns.
+func (m *model) wide() bool { return m.width >= 120 && m.height >= 30 }
+
+// panes is how many panes there are to go round.
+func (m *model) panes() int {
+	if run := m.record.Current(); run != nil && run.Ended != nil && !m.wide() {
+		return 3
+	}
+	return 2
+}
+
+// screen draws everything: exactly height lines of at most width columns.
+func (m *model) screen() string {
+	width, height := max(m.width, 20), max(m.height, 8)
+	lines := []string{m.titleLine(width), m.stepLine(width), component.Rule("", width)}
+	body := height - len(lines) - 2
+	lines = append(lines, component.Block(m.body(width, body), width, body)...)
+	lines = append(lines, component.Fit(m.messageLine(width), width), component.Fit(m.keyLine(width), width))
+	switch {
+	case m.dialog != nil:
+		lines = component.Over(lines, m.dialog, width, height)
+	case m.help:
+		lines = component.Over(lines, helpPage{m.actions()}, width, height)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (m *model) titleLine(width int) string {
+	right := fmt.Sprintf(" %s · %s/%s ", m.Runbook.Environment, m.Runbook.Target.Platform, m.Runbook.Target.Project)
+	left := component.Fit(" gameday  "+journal.Plain(m.Runbook.Title), max(0, width-ansi.StringWidth(right)))
+	return component.Banner.Render(component.Fit(left+journal.Plain(right), width))
+}
+
+func (m *model) stepLine(width int) string {
+	stations, at := make([]string, len(journal.Phases)), -1
+	run := m.record.Current()
+	for i, p := range journal.Phases {
+		stations[i] = strings.ToUpper(string(p[:1])) + string(p[1:])
+		if run != nil && p == run.Phase {
+			at = i
+		}
+	}
+	line := " " + component.Stepper(stations, at)
+	right := ""
+	if run != nil {
+		right = fmt.Sprintf("run %d", run.Run)
+		if run.Profile != "" {
+			right += " · " + journal.Plain(run.Profile)
+		}
+		if run.Active() && run.Confirmed {
+			right = component.BadBack.Render(" FAULT ARMED ") + " " + right
+			if _, injected := run.Injected(); injected {
+				right = component.BadBack.Render(" FAULT ACTIVE ") + " " + strings.TrimSpace(right[strings.LastIndex(right, "run "):])
+			}
+		}
+	}
+	gap := width - ansi.StringWidth(line) - ansi.StringWidth(right) - 1
+	if gap < 1 {
+		return component.Fit(line, width)
+	}
+	return line + strings.Repeat(" ", gap) + right + " "
+}
+
+func (m *model) messageLine(width int) string {
+	text := m.message
+	if text == "" {
+		if m.running() || m.record.Current() == nil {
+			text = m.record.Message.Is
+		}
+	}
+	return " " + component.Warn.Render(component.Fit(journal.Plain(text), width-1))
+}
+
+func (m *model) keyLine(width int) string {
+	var parts []string
+	used := 0
+	for _, a := range m.actions() {
+		if a.name == "" {
+			continue
+		}
+		key := strings.TrimSpace(a.keys[0])
+		if key == "" {
+			key = "space"
+		}
+		part := component.Strong.Render(key) + " " + a.name
+		switch {
+		case a.why != "":
+			part = component.Faint.Render(key + " " + a.name)
+		case a.name == "HALT":
+			part = component.BadBack.Render(" " + key + " HALT ")
+		}
+		if w := ansi.StringWidth(part) + 2; used+w <= width {
+			used += w
+			parts = append(parts, part)
+		}
+	}
+	return " " + strings.Join(parts, "  ")
+}
+
+// helpPage lists every key and what it does, and why some do nothing now.
+type helpPage struct{ actions []action }
+
+func (h helpPage) Lines(width int) []string {
+	lines := []string{component.Strong.Render("What the keys do here"), ""}
+	var rows [][]string
+	for _, a := range h.actions {
+		key := strings.Join(a.keys, " ")
+		if strings.TrimSpace(a.keys[0]) == "" {
+			key = "space"
+		}
+		text := a.long
+		if a.why != "" {
+			text += component.Faint.Render(" (not now: " + a.why + ")")
+		}
+		rows = append(rows, []string{component.Strong.Render(key), text})
+	}
+	lines = append(lines, component.Columns(rows, width, 3)...)
+	return append(lines, "", component.Faint.Render("any key closes this"))
+}
