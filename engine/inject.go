@@ -47,7 +47,8 @@ func (r *run) makePlan(random *rand.Rand) error {
 		p.lease = keeper.NewLease(fmt.Sprintf("%s-%d-%d", r.token, r.n, i+1), 0)
 		p.lease.Run, p.lease.Fault, p.lease.Units = r.n, spec.Kind, names(p.units)
 		p.lease.Platform, p.lease.Project = r.Runbook.Target.Platform, r.Runbook.Target.Project
-		p.lease.Undo, p.lease.Manual = p.fault.Undo(p.units), r.manual(p)
+		p.lease.Undo = p.fault.Undo(p.units)
+		p.lease.Manual = r.manual(p)
 		r.plan = append(r.plan, p)
 		kind, touches := fault.Traits(spec.Kind)
 		body.Steps = append(body.Steps, journal.PlanFault{

@@ -105,10 +105,11 @@ func draw(run *Run, series Series, begin, end time.Duration) ([]byte, error) {
 				inEffect[i] = low
 			}
 		}
-		labels[i] = Span((at(i) - begin).Round(time.Second))
+		zero := begin
 		if broken {
-			labels[i] = Span((at(i) - injected).Round(time.Second))
+			zero = injected
 		}
+		labels[i] = fmt.Sprintf("%.0f s", (at(i) - zero).Round(time.Second).Seconds())
 	}
 	unit := series.Def.Unit
 	opt := charts.NewLineChartOptionWithData([][]float64{values, inEffect})

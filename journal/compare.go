@@ -24,22 +24,10 @@ func Compare(runs []*Run) []Row {
 			return string(r.Verdict.Verdict), score(map[Verdict]float64{Held: 0, Refuted: 1, Aborted: 2, Inconclusive: 3}[r.Verdict.Verdict])
 		}),
 		row("settings", runs, func(r *Run) (string, *float64) { return orDash(r.Profile), nil }),
-		row("broken", runs, func(r *Run) (string, *float64) { return orDash(strings.Join(r.BrokenUnits(), ", ")), nil }),
-		row("time to detect", runs, func(r *Run) (string, *float64) {
-			return verdictTime(r, func(v *VerdictBody) *time.Duration { return v.Detect }, "nothing left its tolerance"), nil
-		}),
-		row("time to recover", runs, func(r *Run) (string, *float64) {
-			if r.Verdict == nil {
-				return "–", nil
-			}
-			if d := r.Verdict.Recover; d != nil {
-				return Span(*d), score(d.Seconds())
-			}
-			if r.Verdict.Recovered {
-				return "–", score(0)
-			}
-			return "never", score(1e9)
-		}),
+		row("time to recover", runs, recovery),
+	}
+	for _, name := range invariantNames(runs) {
+		rows = append(rows, row(name, runs, func(r *Run) (string, *float64) { return invariantOf(r, name) }))
 	}
 	if len(runs) > 0 && runs[0].Rate > 0 {
 		rows = append(rows,
@@ -56,22 +44,47 @@ func Compare(runs []*Run) []Row {
 				return Span(r.Totals.P50) + " / " + Span(r.Totals.P99), nil
 			}))
 	}
+	rows = append(rows,
+		row("time to detect", runs, func(r *Run) (string, *float64) {
+			if r.Verdict == nil {
+				return "–", nil
+			}
+			if d := r.Verdict.Detect; d != nil {
+				return Span(*d), nil
+			}
+			return "no probe left", nil
+		}),
+		row("broken", runs, func(r *Run) (string, *float64) { return orDash(strings.Join(r.BrokenUnits(), ", ")), nil }))
 	for _, name := range probeNames(runs) {
 		rows = append(rows, row("worst: "+name, runs, func(r *Run) (string, *float64) { return worstOf(r, name), nil }))
 	}
-	for _, name := range invariantNames(runs) {
-		rows = append(rows, row(name, runs, func(r *Run) (string, *float64) {
-			for _, i := range r.Invariants {
-				if i.Name == name && i.Held {
-					return "held", score(0)
-				} else if i.Name == name {
-					return strconv.Itoa(i.Violations) + " violations", score(float64(i.Violations))
-				}
-			}
-			return "–", nil
-		}))
-	}
 	return rows
+}
+
+func recovery(r *Run) (string, *float64) {
+	switch {
+	case r.Verdict == nil:
+		return "–", nil
+	case r.Verdict.Recover != nil:
+		return Span(*r.Verdict.Recover), score(r.Verdict.Recover.Seconds())
+	case r.Verdict.Recovered:
+		return "–", score(0)
+	default:
+		return "never", score(1e9)
+	}
+}
+
+func invariantOf(r *Run, name string) (string, *float64) {
+	for _, i := range r.Invariants {
+		switch {
+		case i.Name != name:
+		case i.Held:
+			return "held", score(0)
+		default:
+			return strconv.Itoa(i.Violations) + " violations", score(float64(i.Violations))
+		}
+	}
+	return "–", nil
 }
 
 func row(name string, runs []*Run, of func(*Run) (string, *float64)) Row {
@@ -104,16 +117,6 @@ func orDash(s string) string {
 		return "–"
 	}
 	return s
-}
-
-func verdictTime(r *Run, of func(*VerdictBody) *time.Duration, never string) string {
-	if r.Verdict == nil {
-		return "–"
-	}
-	if d := of(r.Verdict); d != nil {
-		return Span(*d)
-	}
-	return never
 }
 
 func worstOf(r *Run, probe string) string {

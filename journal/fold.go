@@ -18,15 +18,10 @@ func init() {
 		UnitChanged:   folding(foldUnit),
 		RunStarted:    folding(foldRun),
 		RunEnded:      ofRun(saidRun, nil, func(run *Run, e Event, _ Said) { run.Ended = &e.Off }),
-		PhaseEntered: ofRun(func(b PhaseBody) int { return b.Run }, nil, func(run *Run, e Event, b PhaseBody) {
-			run.Phase, run.PhaseAt[b.Phase] = b.Phase, e.Off
-		}),
-		SamplesTaken: ofRun(func(b Samples) int { return b.Run }, nil, foldSamples),
+		PhaseEntered:  folding(foldPhase),
+		SamplesTaken:  ofRun(func(b Samples) int { return b.Run }, nil, foldSamples),
 		BaselineHeld: ofRun(func(b Baseline) int { return b.Run },
-			func(Baseline) string {
-				return "the steady state holds: every probe was in tolerance over its whole window"
-			},
-			func(run *Run, _ Event, b Baseline) { run.Baseline = &b }),
+			nil, foldBaseline),
 		BaselineFailed: ofRun(saidRun, func(b Said) string { return "the steady state was not reached: " + b.Text }, nil),
 		ExpectationSet: ofRun(func(b Expectation) int { return b.Run }, func(b Expectation) string {
 			return fmt.Sprintf("%s expects of %q: %s (was: %s)", b.By, b.Probe, b.Expect, b.Was)
@@ -107,6 +102,21 @@ func foldSamples(run *Run, _ Event, b Samples) {
 		}
 	}
 	run.Load = append(run.Load, b.Load...)
+}
+
+func foldPhase(r *Record, e Event, b PhaseBody) {
+	r.Message = Dated[string]{}
+	if run := r.Run(b.Run); run != nil {
+		run.Phase, run.PhaseAt[b.Phase] = b.Phase, e.Off
+	}
+}
+
+// foldBaseline takes a baseline; one that is measured again, with more samples, is no news.
+func foldBaseline(run *Run, e Event, b Baseline) {
+	if run.Baseline == nil {
+		run.Timeline = append(run.Timeline, Entry{e.At, e.Off, e.Kind, "the steady state holds: every probe was in tolerance over its whole window"})
+	}
+	run.Baseline = &b
 }
 
 func foldExpectation(run *Run, _ Event, b Expectation) {

@@ -226,7 +226,7 @@ func (m *model) move(by int) tea.Cmd {
 	case m.pane == paneTimeline:
 		m.scroll = max(0, m.scroll-by)
 	case len(run.Series) > 0:
-		m.probe = (m.probe + by + len(run.Series)) % len(run.Series)
+		m.probe, m.moved = (m.probe+by+len(run.Series))%len(run.Series), true
 	}
 	return nil
 }

@@ -203,10 +203,18 @@ func (m *model) charts(run *journal.Run, width, height int) []string {
 		if i == n-1 {
 			h = height - len(lines)
 		}
-		lines = append(lines, component.Rule(journal.Plain(run.Series[which].Def.Name), width))
+		lines = append(lines, component.Rule(journal.Plain(run.Series[which].Def.Name)+m.ghost(run, which), width))
 		lines = append(lines, m.chart(run, which, width, h-1)...)
 	}
 	return lines
+}
+
+// ghost says what the faint line of a chart is.
+func (m *model) ghost(run *journal.Run, which int) string {
+	if injected, ok := run.Injected(); ok && m.earlier(run, which, injected) != nil {
+		return fmt.Sprintf("  (faint: run %d)", run.Run-1)
+	}
+	return ""
 }
 
 // span is the least time that a chart shows, so that it does not race at first.

@@ -21,6 +21,7 @@ type model struct {
 	help          bool
 	message       string // answer to the last key
 	probe         int    // the chosen probe
+	moved         bool   // somebody chose it
 	pane          int    // which half is shown where there is no room for both
 	scroll        int    // lines of the timeline below which nothing is shown
 	offer         offer
@@ -81,15 +82,36 @@ func (m *model) fold(events heard) tea.Cmd {
 	for _, e := range events {
 		m.record.Apply(e)
 		switch e.Kind {
-		case journal.RunEnded, journal.ChangeMade:
+		case journal.RunEnded:
+			cmd, m.offer.changed = m.askSettings, false
+		case journal.ChangeMade:
 			cmd = m.askSettings
+			if run := m.record.Current(); run != nil && run.Ended != nil {
+				m.offer.changed, m.message = true, "Changed and in force. Enter runs the same experiment again, beside this run."
+			}
+		case journal.ProbeLeft:
+			m.follow(e)
 		case journal.Refused:
 			m.message = ""
 		case journal.PhaseEntered, journal.RunStarted:
 			m.message, m.scroll, m.pane = "", 0, 0
+			m.moved = m.moved && e.Kind != journal.RunStarted
 		}
 	}
 	return cmd
+}
+
+// follow turns to the probe that left its tolerance, unless somebody has chosen one.
+func (m *model) follow(e journal.Event) {
+	body, err := journal.Decode[journal.ProbeBody](e)
+	if err != nil || m.moved {
+		return
+	}
+	for i, s := range m.record.Current().Series {
+		if s.Def.Name == body.Probe {
+			m.probe, m.moved = i, true
+		}
+	}
 }
 
 func (m *model) askSettings() tea.Msg {

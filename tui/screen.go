@@ -60,24 +60,30 @@ func (m *model) stepLine(width int) string {
 		}
 	}
 	line := " " + component.Stepper(stations, at)
-	right := ""
-	if run != nil {
-		right = fmt.Sprintf("run %d", run.Run)
-		if run.Profile != "" {
-			right += " · " + journal.Plain(run.Profile)
-		}
-		if run.Active() && run.Confirmed {
-			right = component.BadBack.Render(" FAULT ARMED ") + " " + right
-			if _, injected := run.Injected(); injected {
-				right = component.BadBack.Render(" FAULT ACTIVE ") + " " + strings.TrimSpace(right[strings.LastIndex(right, "run "):])
-			}
-		}
-	}
-	gap := width - ansi.StringWidth(line) - ansi.StringWidth(right) - 1
-	if gap < 1 {
+	if run == nil {
 		return component.Fit(line, width)
 	}
-	return line + strings.Repeat(" ", gap) + right + " "
+	badge, number, profile := faultBadge(run), fmt.Sprintf("run %d", run.Run), ""
+	if run.Profile != "" {
+		profile = " · " + journal.Plain(run.Profile)
+	}
+	for _, right := range []string{badge + number + profile, badge + number, badge} {
+		if gap := width - ansi.StringWidth(line) - ansi.StringWidth(right) - 1; gap > 0 {
+			return line + strings.Repeat(" ", gap) + right + " "
+		}
+	}
+	return component.Fit(badge+line, width)
+}
+
+// faultBadge says for as long as a fault may be in effect that it may be.
+func faultBadge(run *journal.Run) string {
+	if !run.Active() || !run.Confirmed {
+		return ""
+	}
+	if _, injected := run.Injected(); injected {
+		return component.BadBack.Render(" FAULT ACTIVE ") + " "
+	}
+	return component.BadBack.Render(" FAULT ARMED ") + " "
 }
 
 func (m *model) messageLine(width int) string {

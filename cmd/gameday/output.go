@@ -18,7 +18,10 @@ import (
 func clean(s string) string { return journal.Plain(s) }
 
 // wrap breaks text into lines of at most width columns.
-func wrap(s string, width int) string { return ansi.Wordwrap(s, width, "") }
+func wrap(s string, width int) string {
+	const unbroken = "\u2011" // names such as worker-3 stay whole
+	return strings.ReplaceAll(ansi.Wordwrap(strings.ReplaceAll(s, "-", unbroken), width, ""), unbroken, "-")
+}
 
 // shown gives a path as somebody in this folder would type it.
 func shown(parts ...string) string {

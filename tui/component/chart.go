@@ -46,7 +46,10 @@ func (c Chart) View(width, height int) []string {
 		timeserieslinechart.WithTimeRange(at(c.Begin), at(c.End)), timeserieslinechart.WithYRange(low, high),
 		timeserieslinechart.WithXYSteps(max(2, width/6), 2), timeserieslinechart.WithAxesStyles(Faint, Faint),
 		timeserieslinechart.WithXLabelFormatter(func(_ int, seconds float64) string {
-			return fmt.Sprintf("%+.0fs", seconds-c.Zero.Seconds())
+			if s := fmt.Sprintf("%+.0fs", seconds-c.Zero.Seconds()); s != "-0s" && s != "+0s" {
+				return s
+			}
+			return "0s"
 		}),
 		timeserieslinechart.WithYLabelFormatter(func(_ int, v float64) string { return c.Format(v) }),
 		timeserieslinechart.WithStyle(style),

@@ -48,7 +48,8 @@ func Block(lines []string, width, height int) []string {
 
 // Wrap breaks text into lines of at most width columns.
 func Wrap(text string, width int) []string {
-	return strings.Split(ansi.Wrap(text, max(1, width), ""), "\n")
+	const unbroken = "\u2011" // names such as worker-3 stay whole
+	return strings.Split(strings.ReplaceAll(ansi.Wrap(strings.ReplaceAll(text, "-", unbroken), max(1, width), ""), unbroken, "-"), "\n")
 }
 
 // Beside puts two blocks of the same height side by side, with a gap.
