@@ -99,7 +99,7 @@ func summarizeRun(run *Run) ExperimentResult {
 		if i.Examples == nil {
 			i.Examples = []string{}
 		}
-		e.Invariants = append(e.Invariants, InvariantResult{i.Name, i.Held, i.Violations, i.Checked, i.Examples, i.Finding})
+		e.Invariants = append(e.Invariants, InvariantResult(i))
 	}
 	return e
 }

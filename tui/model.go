@@ -182,14 +182,6 @@ func (m *model) running() bool {
 	return run != nil && run.Ended == nil
 }
 
-// stage is where the game day stands: before its first run, or in a phase of the newest.
-func (m *model) stage() journal.Phase {
-	if run := m.record.Current(); run != nil {
-		return run.Phase
-	}
-	return ""
-}
-
 // View draws the screen.
 func (m *model) View() tea.View {
 	v := tea.NewView("")

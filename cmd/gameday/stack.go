@@ -250,7 +250,6 @@ func doctor(ctx context.Context, w io.Writer, install bool) error {
 			return err
 		}
 		servers, err = local.FindServers()
-		missing = missingParts(err)
 	}
 	homeDir, homeErr := local.Home()
 	for _, row := range [][2]string{

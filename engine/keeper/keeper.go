@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -161,28 +162,28 @@ func (k *keeper) settle(ctx context.Context) error {
 		again = all
 	}
 	k.told = append(k.told, insist(ctx, k.open, k.dir, again, keeperName, patience)...)
-	if err := k.report(); err != nil {
+	if err := k.report(ctx); err != nil {
 		slog.Error("the journal could not be told", "error", err)
 	}
 	all, err = leases(k.dir)
-	if err == nil && len(open(all)) > 0 {
+	if err != nil {
+		return err
+	}
+	if len(open(all)) > 0 {
 		return errors.New("some faults could not be put back; gameday recover tries again")
 	}
-	return err
+	return os.RemoveAll(k.dir)
 }
 
 // report tells the journal, which the vanished console no longer holds.
-func (k *keeper) report() error {
-	return Report(k.session.Journal, k.told, "the console vanished (process "+fmt.Sprint(k.session.PID)+"); "+keeperName+" put everything back")
+func (k *keeper) report(ctx context.Context) error {
+	return Report(ctx, k.open, k.session, k.told, "the console vanished (process "+fmt.Sprint(k.session.PID)+"); "+keeperName+" put everything back")
 }
 
 // Report writes into the journal of a console that is gone what was put back and by whom, ends its run and renders the
-// journal anew. A journal that somebody holds, or that was ended, is left as it is.
-func Report(dir string, reverted []Lease, why string) error {
-	if dir == "" {
-		return nil
-	}
-	log, events, _, err := journal.Append(dir)
+// journal anew. A journal that somebody holds is left as it is.
+func Report(ctx context.Context, opener platform.Opener, session Session, reverted []Lease, why string) error {
+	log, events, _, err := journal.Append(session.Journal)
 	if err != nil {
 		return err
 	}
@@ -194,6 +195,11 @@ func Report(dir string, reverted []Lease, why string) error {
 			kind = journal.FaultRevertFailed
 		}
 		if _, err := log.Add(kind, journal.FaultBody{Run: l.Run, ID: l.ID, Fault: l.Fault, Units: l.Units, By: l.By, Evidence: l.Evidence}); err != nil {
+			return err
+		}
+	}
+	if units, err := unitsNow(ctx, opener, session.Target); err == nil {
+		if _, err := log.Add(journal.UnitsSeen, journal.Units{Units: units}); err != nil {
 			return err
 		}
 	}
@@ -212,7 +218,24 @@ func Report(dir string, reverted []Lease, why string) error {
 			return err
 		}
 	}
-	return journal.Export(dir)
+	return journal.Export(session.Journal)
+}
+
+// unitsNow says how the target stands.
+func unitsNow(ctx context.Context, opener platform.Opener, target string) ([]journal.Unit, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	name, project, _ := strings.Cut(target, "/")
+	p, err := opener(ctx, name, project)
+	if err != nil {
+		return nil, err
+	}
+	units, err := p.Units(ctx)
+	all := make([]journal.Unit, len(units))
+	for i, u := range units {
+		all[i] = journal.Unit{Unit: u.Name, Service: u.Service, Instance: u.Instance, State: string(u.State), ID: u.ID, Exit: u.Exit}
+	}
+	return all, err
 }
 
 // latest keeps the last word on each lease.

@@ -1,0 +1,77 @@
+package gameday
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// rooms are the packages of this module by prefix, the longest that fits counts, and what each may import of the others.
+// A new arrow is a decision: make it here, and in README's Architecture section.
+var rooms = map[string][]string{
+	"gameday":                       {},
+	"gameday/runbook":               {},
+	"gameday/journal":               {"gameday/runbook"},
+	"gameday/engine/platform":       {},
+	"gameday/engine/platform/local": {"gameday/engine/platform"},
+	"gameday/engine/secret":         {},
+	"gameday/engine/load":           {"gameday/engine/platform", "gameday/journal", "gameday/runbook"},
+	"gameday/engine/stat":           {"gameday/journal", "gameday/runbook"},
+	"gameday/engine/probe":          {"gameday/engine/platform", "gameday/engine/load", "gameday/engine/secret", "gameday/journal", "gameday/runbook"},
+	"gameday/engine/fault":          {"gameday/engine/platform", "gameday/journal", "gameday/runbook"},
+	"gameday/engine/check":          {"gameday/engine/load", "gameday/journal", "gameday/runbook"},
+	"gameday/engine/keeper":         {"gameday/engine/platform", "gameday/journal", "gameday/runbook"},
+	"gameday/engine": {"gameday/engine/probe", "gameday/engine/fault", "gameday/engine/load", "gameday/engine/check", "gameday/engine/stat",
+		"gameday/engine/keeper", "gameday/engine/secret", "gameday/engine/platform", "gameday/journal", "gameday/runbook"},
+	"gameday/tui":              {"gameday/tui/component", "gameday/engine", "gameday/journal", "gameday/runbook"},
+	"gameday/tui/component":    {},
+	"gameday/cmd/gameday":      {"gameday", "gameday/tui", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook"},
+	"gameday/cmd/orchestrator": {}, // and its own internal packages: the console never sees the inside of what it breaks
+	"gameday/cmd/bench":        {"gameday", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook", "gameday/tui"},
+	"gameday/cmd/screenshots":  {},
+}
+
+func room(pkg string) string {
+	best := ""
+	for r := range rooms {
+		if (pkg == r || strings.HasPrefix(pkg, r+"/")) && len(r) > len(best) {
+			best = r
+		}
+	}
+	return best
+}
+
+func TestArrowsHold(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		from := room(fields[0])
+		if from == "gameday" && fields[0] != "gameday" {
+			t.Errorf("%s is in no room", fields[0])
+			continue
+		}
+		seen[from] = true
+		for _, imported := range fields[1:] {
+			if imported != "gameday" && !strings.HasPrefix(imported, "gameday/") {
+				continue
+			}
+			to := room(imported)
+			allowed := to == from
+			for _, r := range rooms[from] {
+				allowed = allowed || r == to
+			}
+			if !allowed {
+				t.Errorf("%s imports %s: there is no arrow from %s to %s", fields[0], imported, from, to)
+			}
+		}
+	}
+	for _, r := range []string{"gameday/runbook", "gameday/journal", "gameday/engine", "gameday/tui", "gameday/cmd/gameday", "gameday/cmd/orchestrator"} {
+		if !seen[r] {
+			t.Errorf("the room %s is empty", r)
+		}
+	}
+}
