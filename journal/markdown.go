@@ -25,7 +25,7 @@ func Escape(s string) string {
 				out.WriteByte('\\')
 			}
 		case '.', ')': // "1." begins a list
-			if i > 0 && strings.Trim(string(runes[:i]), "0123456789") == "" {
+			if i > 0 && (i == len(runes)-1 || runes[i+1] == ' ') && strings.Trim(string(runes[:i]), "0123456789") == "" {
 				out.WriteByte('\\')
 			}
 		}
