@@ -34,7 +34,7 @@ func (m *model) actions() []action {
 		all = append(all, action{keys: []string{"enter"}, name: "begin", long: "start load and probes, and look at the steady state", do: m.start})
 	case run.Ended != nil:
 		all = append(all, m.learnActions()...)
-	case run.Phase == journal.Steady:
+	case run.Phase == journal.Steady || run.Phase == "":
 		all = append(all,
 			action{keys: []string{"enter"}, name: "go on", long: "the steady state is right: on to the hypothesis", why: m.notSteady(run), do: func() tea.Cmd { return m.do(engine.Proceed{}) }},
 			action{keys: []string{"e"}, name: "expect", long: "give the chosen probe another expectation", do: m.editExpectation})

@@ -63,7 +63,7 @@ func (m *model) mainPane(run *journal.Run, width, height int) []string {
 func (m *model) words(run *journal.Run, width int) []string {
 	wrap := func(text string) []string { return component.Wrap(journal.Plain(text), width) }
 	switch run.Phase {
-	case journal.Steady:
+	case journal.Steady, "":
 		if run.Baseline == nil {
 			return wrap("What does fine mean? These probes measure it, under load. Nothing may be armed before every one of them has held over its whole window.")
 		}

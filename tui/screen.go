@@ -96,30 +96,40 @@ func (m *model) messageLine(width int) string {
 	return " " + component.Warn.Render(component.Fit(journal.Plain(text), width-1))
 }
 
+// keyLine names as many keys as fit; help and leave are always among them.
 func (m *model) keyLine(width int) string {
-	var parts []string
-	used := 0
-	for _, a := range m.actions() {
+	actions := m.actions()
+	always := ""
+	for _, a := range actions[len(actions)-2:] {
+		always += "  " + a.label()
+	}
+	line := ""
+	for _, a := range actions[:len(actions)-2] {
 		if a.name == "" {
 			continue
 		}
-		key := strings.TrimSpace(a.keys[0])
-		if key == "" {
-			key = "space"
+		part := " " + a.label() + " "
+		if ansi.StringWidth(line)+ansi.StringWidth(part)+ansi.StringWidth(always) > width {
+			break
 		}
-		part := component.Strong.Render(key) + " " + a.name
-		switch {
-		case a.why != "":
-			part = component.Faint.Render(key + " " + a.name)
-		case a.name == "HALT":
-			part = component.BadBack.Render(" " + key + " HALT ")
-		}
-		if w := ansi.StringWidth(part) + 2; used+w <= width {
-			used += w
-			parts = append(parts, part)
-		}
+		line += part
 	}
-	return " " + strings.Join(parts, "  ")
+	return line + strings.TrimPrefix(always, " ")
+}
+
+func (a action) label() string {
+	key := strings.TrimSpace(a.keys[0])
+	if key == "" {
+		key = "space"
+	}
+	switch {
+	case a.why != "":
+		return component.Faint.Render(key + " " + a.name)
+	case a.name == "HALT":
+		return component.BadBack.Render(" " + key + " HALT ")
+	default:
+		return component.Strong.Render(key) + " " + a.name
+	}
 }
 
 // helpPage lists every key and what it does, and why some do nothing now.
