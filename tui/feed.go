@@ -10,7 +10,7 @@ import (
 )
 
 // redrawEvery is how often events are drawn at the most; keys are answered at once.
-const redrawEvery = 250 * time.Millisecond
+const redrawEvery = 500 * time.Millisecond
 
 // Feed carries a session's events to the screen without ever holding the session up.
 type Feed struct {

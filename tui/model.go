@@ -41,16 +41,12 @@ type (
 		state engine.SettingsState
 		err   error
 	}
-	ticked time.Time
 )
 
 // Init begins to listen.
 func (m *model) Init() tea.Cmd {
-	return tea.Batch(m.Feed.next, func() tea.Msg { return sessionEnded{<-m.Ended} }, tick())
+	return tea.Batch(m.Feed.next, func() tea.Msg { return sessionEnded{<-m.Ended} })
 }
-
-// tick moves clocks on that no event moves.
-func tick() tea.Cmd { return tea.Tick(time.Second, func(t time.Time) tea.Msg { return ticked(t) }) }
 
 // Update takes a message.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
@@ -61,8 +57,6 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, tea.Batch(m.Feed.next, m.fold(msg))
 	case settingsCame:
 		m.offer.take(msg)
-	case ticked:
-		return m, tick()
 	case sessionEnded:
 		m.ended, m.err = true, msg.err
 		return m, tea.Quit

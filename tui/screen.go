@@ -28,8 +28,14 @@ func (m *model) panes() int {
 	return 2
 }
 
-// screen draws everything: exactly height lines of at most width columns.
-func (m *model) screen() string {
+// screen draws everything: exactly height lines of at most width columns. A mistake in drawing does not take the game
+// day with it: halting and leaving go on working.
+func (m *model) screen() (drawn string) {
+	defer func() {
+		if broken := recover(); broken != nil {
+			drawn = fmt.Sprintf("This screen cannot be drawn (%v).\nThe game day goes on: ctrl+x halts it, ctrl+c leaves.", broken)
+		}
+	}()
 	width, height := max(m.width, 20), max(m.height, 8)
 	lines := []string{m.titleLine(width), m.stepLine(width), component.Rule("", width)}
 	body := height - len(lines) - 2

@@ -31,6 +31,6 @@ type Options struct {
 // Run shows the guided flow until the person leaves or the session ends. Terminal trouble is an error; a terminal that
 // hangs up ends it too.
 func Run(ctx context.Context, o Options) error {
-	_, err := tea.NewProgram(newModel(o), tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(30)).Run()
+	_, err := tea.NewProgram(newModel(o), tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithFPS(20)).Run()
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ import (
 const (
 	patience   = 5 * time.Second // after which a request counts as failed
 	bucketSpan = 100 * time.Millisecond
-	kept       = 600 // buckets, so a minute of them
+	kept       = 100 // buckets, so ten seconds of them: the longest window that Last is good for
 	latencyMin = int64(1)
 	latencyMax = int64(60_000_000) // microseconds
 	digits     = 3
@@ -53,25 +54,23 @@ type Load struct {
 
 	mu      sync.Mutex
 	buckets []*bucket // newest last
-	total   *bucket
+	ok, bad int
+	latency *hdrhistogram.Histogram // of everything
 	ledger  []Entry
 	reasons map[string]int
 }
 
+// bucket is what was answered in a tenth of a second, each latency as it was.
 type bucket struct {
 	from    time.Time
 	ok, bad int
-	latency *hdrhistogram.Histogram
-}
-
-func newBucket(from time.Time) *bucket {
-	return &bucket{from: from, latency: hdrhistogram.New(latencyMin, latencyMax, digits)}
+	latency []time.Duration
 }
 
 // Start begins to send.
 func Start(spec Spec) *Load {
 	l := &Load{
-		spec: spec, done: make(chan struct{}), total: newBucket(time.Now()), reasons: map[string]int{},
+		spec: spec, done: make(chan struct{}), latency: hdrhistogram.New(latencyMin, latencyMax, digits), reasons: map[string]int{},
 		attacker: vegeta.NewAttacker(vegeta.Timeout(patience), vegeta.KeepAlive(true), vegeta.MaxBody(64<<10), vegeta.Redirects(vegeta.NoFollow), vegeta.Connections(1000)),
 	}
 	target := func(t *vegeta.Target) error {
@@ -111,13 +110,12 @@ func (l *Load) record(r *vegeta.Result, latency time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.bucket(r.Timestamp.Add(r.Latency))
-	for _, to := range []*bucket{b, l.total} {
-		_ = to.latency.RecordValue(min(max(latency.Microseconds(), latencyMin), latencyMax))
-		if good {
-			to.ok++
-		} else {
-			to.bad++
-		}
+	b.latency = append(b.latency, latency)
+	_ = l.latency.RecordValue(min(max(latency.Microseconds(), latencyMin), latencyMax))
+	if good {
+		b.ok, l.ok = b.ok+1, l.ok+1
+	} else {
+		b.bad, l.bad = b.bad+1, l.bad+1
 	}
 	if !good {
 		l.reasons[reason(r)]++
@@ -153,7 +151,7 @@ func (l *Load) bucket(at time.Time) *bucket {
 			break
 		}
 	}
-	b := newBucket(from)
+	b := &bucket{from: from}
 	l.buckets = append(l.buckets, b)
 	slices.SortFunc(l.buckets, func(a, b *bucket) int { return a.from.Compare(b.from) })
 	if len(l.buckets) > kept {
@@ -177,26 +175,29 @@ func (w Window) SuccessRate() (rate float64, known bool) {
 	return float64(w.OK) / float64(w.OK+w.Bad), true
 }
 
-// Last merges the histograms of the last span of time.
+// Last looks at the last span of time, at most ten seconds. Its quantiles are exact: of all latencies in the window.
 func (l *Load) Last(span time.Duration) Window {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	since := time.Now().Add(-span)
 	var w Window
-	merged := hdrhistogram.New(latencyMin, latencyMax, digits)
+	var all []time.Duration
 	for i := len(l.buckets) - 1; i >= 0 && !l.buckets[i].from.Before(since); i-- {
 		b := l.buckets[i]
 		w.OK, w.Bad = w.OK+b.ok, w.Bad+b.bad
-		merged.Merge(b.latency)
+		all = append(all, b.latency...)
 	}
-	w.P50, w.P99, w.Max = quantiles(merged)
+	if len(all) > 0 {
+		slices.Sort(all)
+		w.P50, w.P99, w.Max = quantile(all, .50), quantile(all, .99), all[len(all)-1]
+	}
 	w.Rate = float64(w.OK+w.Bad) / span.Seconds()
 	return w
 }
 
-func quantiles(h *hdrhistogram.Histogram) (p50, p99, highest time.Duration) {
-	us := func(v int64) time.Duration { return time.Duration(v) * time.Microsecond }
-	return us(h.ValueAtQuantile(50)), us(h.ValueAtQuantile(99)), us(h.Max())
+// quantile is the smallest of the sorted values that at least a share q of them does not exceed.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
 }
 
 // Totals is everything so far.
@@ -210,8 +211,9 @@ type Totals struct {
 func (l *Load) Total() Totals {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := Totals{Sent: int(l.sent.Load()), OK: l.total.ok, Bad: l.total.bad}
-	t.P50, t.P99, t.Max = quantiles(l.total.latency)
+	us := func(v int64) time.Duration { return time.Duration(v) * time.Microsecond }
+	t := Totals{Sent: int(l.sent.Load()), OK: l.ok, Bad: l.bad}
+	t.P50, t.P99, t.Max = us(l.latency.ValueAtQuantile(50)), us(l.latency.ValueAtQuantile(99)), us(l.latency.Max())
 	reasons := slices.SortedFunc(maps.Keys(l.reasons), func(a, b string) int { return l.reasons[b] - l.reasons[a] })
 	for _, r := range reasons[:min(5, len(reasons))] {
 		t.Reasons = append(t.Reasons, fmt.Sprintf("%s (%d times)", r, l.reasons[r]))
