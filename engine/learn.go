@@ -143,7 +143,7 @@ func (r *run) checkInvariants() ([]journal.Invariant, error) {
 	results, err := check.Check(ctx, target, r.e.Invariants, r.load.Ledger(), patience, func(open int) {
 		if open != last {
 			last = open
-			_, _ = r.emitSoon(journal.Waiting, journal.Said{Run: r.n, Text: fmt.Sprintf("%d acknowledged workflows are still open; they are given until nothing has moved for %s", open, journal.Span(patience))})
+			_, _ = r.emitSoon(journal.Waiting, journal.Said{Run: r.n, Text: fmt.Sprintf("%s still open; given until nothing has moved for %s", journal.Count(open, "acknowledged workflow"), journal.Span(patience))})
 		}
 	})
 	if err != nil {
@@ -261,7 +261,7 @@ func (r *run) weigh(body *journal.VerdictBody, broken, whole bool, invariants []
 		if i.Held {
 			speaks = append(speaks, fmt.Sprintf("%s: %s", i.Name, i.Finding))
 		} else {
-			against = append(against, fmt.Sprintf("%s was violated %d times: %s", i.Name, i.Violations, i.Finding))
+			against = append(against, fmt.Sprintf("%s was violated: %s", i.Name, i.Finding))
 		}
 	}
 	switch {

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -81,7 +80,7 @@ func invariantOf(r *Run, name string) (string, *float64) {
 		case i.Held:
 			return "held", score(0)
 		default:
-			return strconv.Itoa(i.Violations) + " violations", score(float64(i.Violations))
+			return Count(i.Violations, "violation"), score(float64(i.Violations))
 		}
 	}
 	return "–", nil

@@ -164,7 +164,7 @@ func invariantsLine(b Invariants) string {
 	for i, r := range b.Results {
 		parts[i] = r.Name + " held"
 		if !r.Held {
-			parts[i] = fmt.Sprintf("%s VIOLATED %d times", r.Name, r.Violations)
+			parts[i] = fmt.Sprintf("%s VIOLATED (%d)", r.Name, r.Violations)
 		}
 	}
 	return "invariants: " + strings.Join(parts, ", ")

@@ -264,7 +264,7 @@ func (d *document) invariants(run *Run) {
 	for _, i := range run.Invariants {
 		state := "held"
 		if !i.Held {
-			state = fmt.Sprintf("**%d violations**", i.Violations)
+			state = "**" + Count(i.Violations, "violation") + "**"
 		}
 		rows = append(rows, []string{i.Name, state, fmt.Sprint(i.Checked), Escape(i.Finding)})
 	}

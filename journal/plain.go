@@ -66,3 +66,11 @@ func Span(d time.Duration) string {
 		return d.Round(time.Second).String()
 	}
 }
+
+// Count writes a number of things.
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
+}

@@ -36,7 +36,7 @@ func sampleDay(t *testing.T) []Event {
 		d.add(second, RunStarted, RunBody{
 			Run: run, Experiment: "kill-a-worker", Hypothesis: "It holds.", Observe: 20 * second, RecoverWithin: 15 * second, Rate: 40, Profile: profile,
 			Settings: map[string]string{"reaper.every": map[string]string{"naive": "off", "resilient": "2s"}[profile]},
-			Probes: []ProbeDef{{Name: "accepted", Expect: "value >= 0.99", Kind: "load", Every: second / 4, Over: second}, {Name: "fast", Expect: "value < 500ms", Kind: "load", Every: second / 4, Over: second, Unit: "ms"}},
+			Probes:   []ProbeDef{{Name: "accepted", Expect: "value >= 0.99", Kind: "load", Every: second / 4, Over: second}, {Name: "fast", Expect: "value < 500ms", Kind: "load", Every: second / 4, Over: second, Unit: "ms"}},
 		})
 		d.add(0, PhaseEntered, PhaseBody{run, Steady})
 		samples := func(from, to time.Duration, value float64, held bool) {

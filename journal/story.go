@@ -70,7 +70,7 @@ func runStory(run *Run) string {
 	}
 	for _, i := range run.Invariants {
 		if !i.Held {
-			add("%s was violated %d times: %s.", i.Name, i.Violations, strings.TrimSuffix(i.Finding, "."))
+			add("%s was violated: %s.", i.Name, strings.TrimSuffix(i.Finding, "."))
 		}
 	}
 	if t := run.Totals; t != nil {

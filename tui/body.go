@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -222,7 +223,7 @@ const span = 20 * time.Second
 
 func (m *model) chart(run *journal.Run, which, width, height int) []string {
 	s := run.Series[which]
-	c := component.Chart{Begin: run.Begun, End: run.Begun + span, Zero: run.Begun, Good: true, Format: func(v float64) string { return journal.WithUnit(v, s.Def.Unit) }}
+	c := component.Chart{Begin: run.Begun, End: run.Begun + span, Zero: run.Begun, Good: true, Format: func(v float64) string { return journal.WithUnit(short(v), s.Def.Unit) }}
 	for _, one := range s.Samples {
 		if one.Error == "" {
 			c.Points = append(c.Points, component.Point{At: one.Off, Value: one.Value})
@@ -243,6 +244,15 @@ func (m *model) chart(run *journal.Run, which, width, height int) []string {
 		c.Begin = max(c.Begin, c.End-2*span)
 	}
 	return c.View(width, height)
+}
+
+// short keeps three digits of a value, which is all that an axis needs.
+func short(v float64) float64 {
+	if v == 0 {
+		return 0
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(math.Abs(v)))-2)
+	return math.Round(v/unit) * unit
 }
 
 // earlier gives the same probe of the run before, moved so that the injections fall together.

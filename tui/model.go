@@ -77,11 +77,11 @@ func (m *model) fold(events heard) tea.Cmd {
 		m.record.Apply(e)
 		switch e.Kind {
 		case journal.RunEnded:
-			cmd, m.offer.changed = m.askSettings, false
+			cmd, m.offer.settled = m.askSettings, m.heldAtLast()
 		case journal.ChangeMade:
 			cmd = m.askSettings
 			if run := m.record.Current(); run != nil && run.Ended != nil {
-				m.offer.changed, m.message = true, "Changed and in force. Enter runs the same experiment again, beside this run."
+				m.offer.settled, m.message = true, "Changed and in force. Enter runs the same experiment again, beside this run."
 			}
 		case journal.ProbeLeft:
 			m.follow(e)
@@ -93,6 +93,11 @@ func (m *model) fold(events heard) tea.Cmd {
 		}
 	}
 	return cmd
+}
+
+func (m *model) heldAtLast() bool {
+	run := m.record.Current()
+	return run != nil && run.Verdict != nil && run.Verdict.Verdict == journal.Held
 }
 
 // follow turns to the probe that left its tolerance, unless somebody has chosen one.

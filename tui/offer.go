@@ -19,7 +19,7 @@ type offer struct {
 	rows    []offered
 	at      int
 	err     error
-	changed bool // since the newest run: then nothing is chosen beforehand
+	settled bool // the newest run held, or something was changed since: then nothing is chosen beforehand
 }
 
 type offered struct {
@@ -32,7 +32,7 @@ type offered struct {
 // force are offered; those that are the same already come last.
 func (o *offer) take(msg settingsCame) {
 	at := o.at
-	*o = offer{profile: msg.state.Profile, err: msg.err, changed: o.changed}
+	*o = offer{profile: msg.state.Profile, err: msg.err, settled: o.settled}
 	if msg.err != nil {
 		return
 	}
@@ -52,7 +52,7 @@ func (o *offer) take(msg settingsCame) {
 			same = append(same, row)
 			continue
 		}
-		row.chosen = !o.changed
+		row.chosen = !o.settled
 		o.rows = append(o.rows, row)
 	}
 	o.rows = append(o.rows, same...)

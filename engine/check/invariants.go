@@ -20,7 +20,7 @@ func nothingLost(ctx context.Context, c *checker) (journal.Invariant, error) {
 		FROM unnest($1::uuid[]) AS a (id) LEFT JOIN workflows w ON w.id = a.id
 		WHERE w.id IS NULL OR w.state NOT IN ('running', 'completed', 'failed') ORDER BY 1`)
 	if r.Violations > 0 {
-		r.Finding = fmt.Sprintf("%d acknowledged workflows are lost", r.Violations)
+		r.Finding = journal.Count(r.Violations, "acknowledged workflow") + " lost"
 	} else {
 		r.Finding = fmt.Sprintf("PostgreSQL has all %d acknowledged workflows", len(c.ids))
 	}
@@ -35,7 +35,7 @@ func nothingTwice(ctx context.Context, c *checker) (journal.Invariant, error) {
 		WHERE e.workflow_id = ANY($1::uuid[]) GROUP BY e.workflow_id, e.step, t.name HAVING count(*) > 1 ORDER BY 1`)
 	r.Finding = "no step took effect more than once"
 	if r.Violations > 0 {
-		r.Finding = fmt.Sprintf("%d steps took effect more than once", r.Violations)
+		r.Finding = journal.Count(r.Violations, "step") + " took effect more than once"
 	}
 	return r, err
 }
@@ -53,8 +53,8 @@ func nothingStuck(ctx context.Context, c *checker) (journal.Invariant, error) {
 		return r, err
 	}
 	rows, err := c.db.Query(ctx, `
-		SELECT CASE t.state WHEN 'running' THEN format('%s tasks still count as running on %s, which was silent for %s s or longer', count(*), coalesce(t.worker, 'nobody'), round(extract(epoch FROM now() - max(t.heartbeat_at))))
-			ELSE format('%s tasks are %s', count(*), t.state) END
+		SELECT CASE t.state WHEN 'running' THEN format('%s %s still running on %s, which was silent for %s s or longer', count(*), CASE count(*) WHEN 1 THEN 'task counts as' ELSE 'tasks count as' END, coalesce(t.worker, 'nobody'), round(extract(epoch FROM now() - max(t.heartbeat_at))))
+			ELSE format('%s %s', count(*), CASE count(*) WHEN 1 THEN 'task is ' ELSE 'tasks are ' END || t.state) END
 		FROM tasks t JOIN workflows w ON w.id = t.workflow_id AND w.state = 'running'
 		WHERE t.workflow_id = ANY($1::uuid[]) AND t.state IN ('running', 'ready', 'failed')
 		GROUP BY t.state, CASE WHEN t.state = 'running' THEN t.worker END, t.worker ORDER BY count(*) DESC`, c.ids)
@@ -62,7 +62,7 @@ func nothingStuck(ctx context.Context, c *checker) (journal.Invariant, error) {
 		return r, err
 	}
 	why, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	r.Finding = fmt.Sprintf("%d workflows are stuck: %s", r.Violations, strings.Join(why[:min(len(why), 3)], "; "))
+	r.Finding = journal.Count(r.Violations, "workflow") + " stuck: " + strings.Join(why[:min(len(why), 3)], "; ")
 	return r, err
 }
 
@@ -108,7 +108,7 @@ func storesAgree(ctx context.Context, c *checker) (journal.Invariant, error) {
 	slices.Sort(wrong)
 	r := journal.Invariant{Violations: len(wrong), Examples: append([]string{}, wrong[:min(len(wrong), maxExamples)]...), Finding: "queue and database agree"}
 	if len(wrong) > 0 {
-		r.Finding = fmt.Sprintf("queue and database disagree about %d tasks", len(wrong))
+		r.Finding = "queue and database disagree about " + journal.Count(len(wrong), "task")
 	}
 	return r, nil
 }
