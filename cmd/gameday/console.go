@@ -5,16 +5,84 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"gameday/engine"
+	"gameday/engine/platform/local"
+	"gameday/journal"
 	"gameday/runbook"
 	"gameday/tui"
 )
 
-// home opens the console's home.
-func home(c *cobra.Command, _ []string) error { return c.Help() }
+// home opens the console's home: runbooks, past game days, what is up. Without a terminal it is the help.
+func home(c *cobra.Command, _ []string) error {
+	if !terminals() {
+		return c.Help()
+	}
+	h := tui.Home{Entries: append(knownRunbooks(), knownDays("gamedays")...)}
+	if s, err := local.Open(c.Context(), defaultProject); err == nil {
+		units, _ := s.Units(c.Context())
+		for _, u := range units {
+			h.Up = append(h.Up, journal.Unit{Unit: u.Name, Service: u.Service, State: string(u.State)})
+		}
+	}
+	chosen, err := tui.Choose(c.Context(), h)
+	if err != nil || chosen == "" {
+		return err
+	}
+	rb, err := findRunbook(chosen)
+	if err != nil {
+		return err
+	}
+	return guided(c.Context(), rb, "", 0)
+}
+
+// knownRunbooks are the library's and those in this folder.
+func knownRunbooks() []tui.Entry {
+	var all []tui.Entry
+	for _, name := range runbook.Library() {
+		if rb, err := runbook.FromLibrary(name); err == nil {
+			all = append(all, tui.Entry{Name: name, Title: rb.Title})
+		}
+	}
+	paths, _ := filepath.Glob("*.yaml")
+	for _, path := range paths {
+		rb, err := runbook.Read(path)
+		switch {
+		case err == nil:
+			all = append(all, tui.Entry{Name: path, Title: rb.Title})
+		case looksLikeRunbook(path):
+			all = append(all, tui.Entry{Name: path, Note: "has mistakes", Title: "gameday validate says where", Read: func() (string, error) { return err.Error(), nil }})
+		}
+	}
+	return all
+}
+
+// looksLikeRunbook tells a runbook with mistakes from any other YAML file.
+func looksLikeRunbook(path string) bool {
+	data, err := os.ReadFile(path)
+	return err == nil && strings.Contains(string(data), "gameday: v1")
+}
+
+// knownDays are the past game days, the newest first.
+func knownDays(folder string) []tui.Entry {
+	days, _ := pastDays(folder)
+	slices.Reverse(days)
+	var all []tui.Entry
+	for _, d := range days {
+		all = append(all, tui.Entry{Name: filepath.Base(d.folder), Title: d.record.Opened.Title, Note: d.verdicts(), Day: true, Read: func() (string, error) {
+			if d.err != nil {
+				return "", d.err
+			}
+			return string(journal.Markdown(d.record)), nil
+		}})
+	}
+	return all
+}
 
 // guided brings the stack up and opens the guided flow on a terminal.
 func guided(ctx context.Context, rb *runbook.Runbook, folder string, seed uint64) error {
