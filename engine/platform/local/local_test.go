@@ -1,71 +1,34 @@
-package local
+package local_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
-	"gameday"
 	"gameday/engine/platform"
+	"gameday/engine/platform/local"
+	"gameday/engine/platform/local/localtest"
 )
 
-// TestMain lets the test binary be the supervisor, and builds the orchestrator that stacks run.
-func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "supervise" {
-		if err := Supervise(context.Background(), gameday.ComposeFile, os.Args[2], "resilient"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	dir, err := os.MkdirTemp("", "gd")
-	if err != nil {
-		panic(err)
-	}
-	_ = os.Chmod(dir, 0o711)
-	built := exec.Command("go", "build", "-o", filepath.Join(dir, "orchestrator"), "gameday/cmd/orchestrator")
-	built.Stderr = os.Stderr
-	if err := built.Run(); err != nil {
-		os.Exit(1)
-	}
-	os.Setenv("ORCHESTRATOR", filepath.Join(dir, "orchestrator"))
-	os.Setenv("GAMEDAY_HOME", filepath.Join(dir, "home"))
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(localtest.Main(m)) }
 
-func bringUp(t *testing.T, project string) *Stack {
+// bringUp brings a stack up; after it went down, none of its processes is left.
+func bringUp(t *testing.T, project string) *local.Stack {
 	t.Helper()
-	s, _, err := Bring(t.Context(), project, []string{os.Args[0], "supervise", project}, func(what string) { t.Log("waiting for", what) })
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		if err := Down(ctx, project, true); err != nil {
-			t.Error(err)
-		}
-		p, _ := projectPaths(project)
-		if left := marked(markVariable, p.dir); len(left) > 0 {
+		if left := local.Marked(project); len(left) > 0 {
 			t.Errorf("down left processes %v", left)
 		}
 	})
-	return s
+	return localtest.BringUp(t, project)
 }
 
-func find(t *testing.T, s *Stack, name string) platform.Unit {
+func find(t *testing.T, s *local.Stack, name string) platform.Unit {
 	t.Helper()
 	units, err := s.Units(t.Context())
 	if err != nil {
@@ -78,20 +41,6 @@ func find(t *testing.T, s *Stack, name string) platform.Unit {
 	}
 	t.Fatalf("no unit %s in %v", name, units)
 	return platform.Unit{}
-}
-
-// eventually waits for the thing itself, and fails the test if it does not come.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); {
-		if time.Now().After(deadline) {
-			t.Fatal("never happened:", what)
-		}
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-t.Context().Done():
-		}
-	}
 }
 
 func TestStackLife(t *testing.T) {
@@ -109,7 +58,7 @@ func TestStackLife(t *testing.T) {
 		t.Fatalf("submission: %s %s", resp.Status, body)
 	}
 	id := strings.Split(string(body), `"`)[3]
-	eventually(t, "the workflow completes", func() bool {
+	localtest.Eventually(t, "the workflow completes", func() bool {
 		resp, err := http.Get(env["API_URL"] + "/v1/workflows/" + id)
 		if err != nil {
 			return false
@@ -146,7 +95,7 @@ func TestStackLife(t *testing.T) {
 	t.Run("a unit that dies by itself is restarted", func(t *testing.T) {
 		before := find(t, s, "api-1")
 		_ = syscall.Kill(before.PID, syscall.SIGKILL)
-		eventually(t, "api-1 runs again", func() bool {
+		localtest.Eventually(t, "api-1 runs again", func() bool {
 			u := find(t, s, "api-1")
 			return u.State == platform.Running && u.PID != before.PID && u.Restarts == 1
 		})
@@ -155,19 +104,19 @@ func TestStackLife(t *testing.T) {
 		if err := s.Pause(t.Context(), "postgres-1"); err != nil {
 			t.Fatal(err)
 		}
-		for _, pid := range family(find(t, s, "postgres-1").PID) {
-			if st, ok := readStat(pid); ok && st.state != 'T' && st.state != 'Z' {
-				t.Errorf("pid %d is in state %c", pid, st.state)
+		for _, pid := range local.Family(find(t, s, "postgres-1").PID) {
+			if st, ok := local.ReadStat(pid); ok && st.State != 'T' && st.State != 'Z' {
+				t.Errorf("pid %d is in state %c", pid, st.State)
 			}
 		}
 		if err := s.Undo(t.Context(), platform.Step{Op: platform.Resume, Unit: "postgres-1"}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the API is ready again", func() bool { return httpOK(t.Context(), env["API_URL"]+"/readyz") == nil })
+		localtest.Eventually(t, "the API is ready again", func() bool { return local.HTTPOK(t.Context(), env["API_URL"]+"/readyz") == nil })
 	})
 	t.Run("sentinel knows a primary and a replica", func(t *testing.T) {
 		for _, name := range []string{"sentinel-1", "sentinel-2", "sentinel-3"} {
-			if err := redisPing(t.Context(), find(t, s, name).Addr); err != nil {
+			if err := local.RedisPing(t.Context(), find(t, s, name).Addr); err != nil {
 				t.Error(err)
 			}
 		}
@@ -202,11 +151,11 @@ func TestLostSupervisorIsCleared(t *testing.T) {
 		pids = append(pids, u.PID)
 	}
 	_ = syscall.Kill(status.PID, syscall.SIGKILL)
-	eventually(t, "the supervisor is gone", func() bool { _, err := Open(t.Context(), "lost"); return errors.Is(err, platform.ErrNotUp) })
+	localtest.Eventually(t, "the supervisor is gone", func() bool { _, err := local.Open(t.Context(), "lost"); return errors.Is(err, platform.ErrNotUp) })
 
 	again := bringUp(t, "lost")
 	for _, pid := range pids {
-		if st, ok := readStat(pid); ok && st.state != 'Z' {
+		if st, ok := local.ReadStat(pid); ok && st.State != 'Z' {
 			t.Errorf("pid %d of the lost stack is still there", pid)
 		}
 	}
