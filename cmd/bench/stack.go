@@ -238,10 +238,14 @@ func killThroughSession(ctx context.Context, stack *local.Stack, env map[string]
 	go func() { over <- session.Run(ctx) }()
 	session.Do(engine.Start{})
 	var begun time.Time
+	steady := false
 	for e := range told {
 		switch e.Kind {
 		case journal.BaselineHeld:
-			session.Do(engine.Proceed{})
+			if !steady {
+				session.Do(engine.Proceed{})
+			}
+			steady = true
 		case journal.PhaseEntered:
 			if body, _ := journal.Decode[journal.PhaseBody](e); body.Phase == journal.Hypothesis {
 				session.Do(engine.Proceed{})

@@ -59,7 +59,7 @@ type environment struct {
 func readEnvironment(part string) (environment, error) {
 	env := environment{
 		unit: os.Getenv("UNIT"), dsn: os.Getenv("POSTGRES_DSN"), listen: os.Getenv("LISTEN_ADDR"), shared: os.Getenv("SHARED_ADDR"),
-		profile: os.Getenv("PROFILE"), caches: list(os.Getenv("CACHE_ADDRS")), sentinels: list(os.Getenv("SENTINEL_ADDRS")), concurrency: 64,
+		profile: os.Getenv("PROFILE"), caches: list(os.Getenv("CACHE_ADDRS")), sentinels: list(os.Getenv("SENTINEL_ADDRS")), concurrency: 512,
 	}
 	if env.unit == "" {
 		host, _ := os.Hostname()
