@@ -61,7 +61,7 @@ type Selector struct {
 	Instance string  `key:"instance" doc:"units of this failure domain"`
 	Zone     string  `key:"zone" doc:"units of this zone"`
 	Unit     string  `key:"unit" doc:"this unit"`
-	Pick     string  `key:"pick" doc:"which of them: random (default), first, oldest, all" oneof:"random,first,oldest,all"`
+	Pick     string  `key:"pick" doc:"which of them: random (default), first, oldest, all; primary: the cache node that takes writes" oneof:"random,first,oldest,all,primary"`
 	Count    int     `key:"count" doc:"how many of them (default 1; all of an instance)"`
 	Percent  Percent `key:"percent" doc:"how many of them, rounded up"`
 }

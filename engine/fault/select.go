@@ -34,6 +34,12 @@ func Select(sel runbook.Selector, units []platform.Unit, random *rand.Rand) (cho
 	}
 	outOf = len(fits)
 	running := slices.DeleteFunc(fits, func(u platform.Unit) bool { return u.State != platform.Running })
+	if sel.Pick == "primary" {
+		running = slices.DeleteFunc(running, func(u platform.Unit) bool { return !takesWrites(u.Addr) })
+		if len(running) == 0 {
+			return nil, outOf, fmt.Errorf("none of %s says that it is the primary", Describe(sel))
+		}
+	}
 	n := wanted(sel, outOf)
 	if n > len(running) {
 		return nil, outOf, fmt.Errorf("%s asks for %d units, and %d of %d run", Describe(sel), n, len(running), outOf)
