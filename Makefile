@@ -5,7 +5,7 @@ GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: rehearse build test race lint bench screenshots clean
+.PHONY: rehearse build test race lint bench soak screenshots clean
 
 rehearse: build
 	@bin/gameday doctor --install
@@ -35,6 +35,10 @@ lint:
 
 bench: build
 	@$(GO) run ./cmd/bench $(if $(ONLY),-only $(ONLY))
+
+# soak: random faults against the resilient stack under load, then every invariant. SECONDS and SEED choose.
+soak: build
+	@$(GO) run ./cmd/soak $(if $(SECONDS),-seconds $(SECONDS)) $(if $(SEED),-seed $(SEED))
 
 screenshots: build
 	@$(GO) run ./cmd/screenshots

@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	"gameday/cmd/orchestrator": {}, // and its own internal packages: the console never sees the inside of what it breaks
 	"gameday/cmd/bench":        {"gameday", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook", "gameday/tui"},
 	"gameday/cmd/screenshots":  {},
+	"gameday/cmd/soak":         {"gameday/engine/check", "gameday/engine/fault", "gameday/engine/keeper", "gameday/engine/load", "gameday/engine/platform", "gameday/engine/platform/local", "gameday/runbook"},
 }
 
 func room(pkg string) string {

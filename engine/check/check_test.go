@@ -84,7 +84,9 @@ func TestEachBrokenInvariantIsFound(t *testing.T) {
 			func() { write("UPDATE workflows SET state = 'cancelled' WHERE id = $1", victim) },
 			func() { write("UPDATE workflows SET state = 'completed' WHERE id = $1", victim) }},
 		{"a step took effect twice", "nothing-twice", victim,
-			func() { write("INSERT INTO effects (workflow_id, step, attempt, worker) VALUES ($1, 0, 2, 'worker-9')", victim) },
+			func() {
+				write("INSERT INTO effects (workflow_id, step, attempt, worker) VALUES ($1, 0, 2, 'worker-9')", victim)
+			},
 			func() { write("DELETE FROM effects WHERE worker = 'worker-9'") }},
 		{"a task is with a worker that is gone", "nothing-stuck", "worker-9, which gave no sign of life",
 			func() {
