@@ -5,7 +5,7 @@ GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: rehearse build test race lint bench soak screenshots clean
+.PHONY: rehearse build test race lint bench scenarios soak crash screenshots clean
 
 rehearse: build
 	@bin/gameday doctor --install
@@ -36,9 +36,23 @@ lint:
 bench: build
 	@$(GO) run ./cmd/bench $(if $(ONLY),-only $(ONLY))
 
+# scenarios: the story's three, with naive settings (refuted) and resilient ones (held), by measurement.
+scenarios: build
+	@set -e; export GAMEDAY_HOME=$$(mktemp -d /tmp/gdXXXXXX); chmod 711 $$GAMEDAY_HOME; \
+	trap 'bin/gameday down >/dev/null 2>&1; rm -rf $$GAMEDAY_HOME' EXIT; bin/gameday up >/dev/null 2>&1; \
+	for runbook in kill-a-worker lose-a-cache-node restart-an-instance; do for profile in naive:1 resilient:0; do \
+	  status=0; bin/gameday run $$runbook --profile $${profile%:*} --yes --journal $$GAMEDAY_HOME/$$runbook-$${profile%:*} >$$GAMEDAY_HOME/out 2>&1 || status=$$?; \
+	  if [ $$status = $${profile#*:} ]; then echo "ok    $$runbook, $${profile%:*}: exit $$status"; else echo "FAIL  $$runbook, $${profile%:*}: exit $$status"; cat $$GAMEDAY_HOME/out; exit 1; fi; \
+	done; done
+
 # soak: random faults against the resilient stack under load, then every invariant. SECONDS and SEED choose.
 soak: build
 	@$(GO) run ./cmd/soak $(if $(SECONDS),-seconds $(SECONDS)) $(if $(SEED),-seed $(SEED))
+
+# crash: the console, its keeper or both killed at generated step boundaries; KILLS and SEED choose.
+crash:
+	@$(GO) build -tags crash -o bin/crash/ ./cmd/gameday && $(GO) build -o bin/crash/ ./cmd/orchestrator
+	@$(GO) run ./cmd/crash $(if $(KILLS),-kills $(KILLS)) $(if $(SEED),-seed $(SEED))
 
 screenshots: build
 	@$(GO) run ./cmd/screenshots

@@ -21,15 +21,17 @@ var rooms = map[string][]string{
 	"gameday/engine/probe":                    {"gameday/engine/platform", "gameday/engine/load", "gameday/engine/secret", "gameday/journal", "gameday/runbook"},
 	"gameday/engine/fault":                    {"gameday/engine/platform", "gameday/journal", "gameday/runbook"},
 	"gameday/engine/check":                    {"gameday/engine/load", "gameday/journal", "gameday/runbook"},
-	"gameday/engine/keeper":                   {"gameday/engine/platform", "gameday/journal", "gameday/runbook"},
+	"gameday/engine/crash":                    {},
+	"gameday/engine/keeper":                   {"gameday/engine/crash", "gameday/engine/platform", "gameday/journal", "gameday/runbook"},
 	"gameday/engine": {"gameday/engine/probe", "gameday/engine/fault", "gameday/engine/load", "gameday/engine/check", "gameday/engine/stat",
-		"gameday/engine/keeper", "gameday/engine/secret", "gameday/engine/platform", "gameday/journal", "gameday/runbook"},
+		"gameday/engine/keeper", "gameday/engine/crash", "gameday/engine/secret", "gameday/engine/platform", "gameday/journal", "gameday/runbook"},
 	"gameday/tui":              {"gameday/tui/component", "gameday/engine", "gameday/journal", "gameday/runbook"},
 	"gameday/tui/component":    {},
 	"gameday/cmd/gameday":      {"gameday", "gameday/tui", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook"},
 	"gameday/cmd/orchestrator": {}, // and its own internal packages: the console never sees the inside of what it breaks
 	"gameday/cmd/bench":        {"gameday", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook", "gameday/tui"},
 	"gameday/cmd/screenshots":  {},
+	"gameday/cmd/crash":        {"gameday/engine/platform", "gameday/engine/platform/local"},
 	"gameday/cmd/soak":         {"gameday/engine/check", "gameday/engine/fault", "gameday/engine/keeper", "gameday/engine/load", "gameday/engine/platform", "gameday/engine/platform/local", "gameday/runbook"},
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"gameday/engine/crash"
 	"gameday/engine/fault"
 	"gameday/engine/keeper"
 	"gameday/engine/platform"
@@ -199,8 +200,10 @@ func (r *run) inject(p *planned, begun func()) {
 	r.injected = true
 	r.mu.Unlock()
 	at := time.Now()
+	crash.Point("inject: before " + p.spec.Kind)
 	err := p.fault.Inject(ctx, r.Platform, p.units)
 	took := time.Since(at)
+	crash.Point("inject: after " + p.spec.Kind)
 	begun()
 	body := r.faultBody(p)
 	body.Took = took

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gameday/engine/check"
+	"gameday/engine/crash"
 	"gameday/engine/fault"
 	"gameday/engine/keeper"
 	"gameday/engine/platform"
@@ -290,7 +291,10 @@ func (s *Session) runs() int {
 
 // emit makes an event durable, folds it and tells it.
 func (s *Session) emit(kind journal.Kind, body any) (journal.Event, error) {
-	return s.happened(s.Log.Add, kind, body)
+	crash.Point("event: before " + string(kind))
+	e, err := s.happened(s.Log.Add, kind, body)
+	crash.Point("event: after " + string(kind))
+	return e, err
 }
 
 // emitSoon is emit for what may be durable a moment later.

@@ -41,6 +41,8 @@ var benches = []bench{
 	{"idle", benchIdle},
 	{"throughput", benchThroughput},
 	{"latency", benchLatency},
+	{"takeover", benchTakeover},
+	{"age", benchAge},
 	{"journal", benchJournal},
 }
 

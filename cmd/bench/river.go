@@ -14,6 +14,8 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
+
+	"gameday/engine/platform"
 )
 
 const (
@@ -150,21 +152,13 @@ func benchLatency(ctx context.Context) ([]Figure, error) {
 		return nil, err
 	}
 	defer func() { _ = db.Close(ctx) }()
-	var mark time.Time
-	if err := db.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&mark); err != nil {
-		return nil, err
-	}
-	if err := steadily(ctx, func() error { _, err := submit(ctx, env["API_URL"], `{"sample":"noop"}`); return err }); err != nil {
-		return nil, err
-	}
-	const measure = `SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY d)) * 1000, extract(epoch FROM percentile_disc(0.99) WITHIN GROUP (ORDER BY d)) * 1000 FROM `
-	var our50, our99 float64
-	if err := db.QueryRow(ctx, measure+"(SELECT started_at - ready_at AS d FROM tasks WHERE ready_at >= $1 AND started_at IS NOT NULL) x", mark).Scan(&our50, &our99); err != nil {
+	our50, our99, err := ourLatency(ctx, db, env["API_URL"])
+	if err != nil {
 		return nil, err
 	}
 	var figures []Figure
 	for peer, cooldown := range map[string]time.Duration{"River, fetch cooldown 1 ms": quickest, "River as it comes": 0} {
-		p50, p99, err := riverLatency(ctx, env["POSTGRES_DSN"], cooldown, measure)
+		p50, p99, err := riverLatency(ctx, env["POSTGRES_DSN"], cooldown)
 		if err != nil {
 			return nil, err
 		}
@@ -175,10 +169,24 @@ func benchLatency(ctx context.Context) ([]Figure, error) {
 	return figures, nil
 }
 
+const measure = `SELECT extract(epoch FROM percentile_disc(0.5) WITHIN GROUP (ORDER BY d)) * 1000, extract(epoch FROM percentile_disc(0.99) WITHIN GROUP (ORDER BY d)) * 1000 FROM `
+
+func ourLatency(ctx context.Context, db *pgx.Conn, api string) (p50, p99 float64, err error) {
+	var mark time.Time
+	if err := db.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&mark); err != nil {
+		return 0, 0, err
+	}
+	if err := steadily(ctx, func() error { _, err := submit(ctx, api, `{"sample":"noop"}`); return err }); err != nil {
+		return 0, 0, err
+	}
+	err = db.QueryRow(ctx, measure+"(SELECT started_at - ready_at AS d FROM tasks WHERE ready_at >= $1 AND started_at IS NOT NULL) x", mark).Scan(&p50, &p99)
+	return p50, p99, err
+}
+
 // quickest is the least that River lets one set; its default is 100 ms.
 const quickest = time.Millisecond
 
-func riverLatency(ctx context.Context, dsn string, cooldown time.Duration, measure string) (p50, p99 float64, err error) {
+func riverLatency(ctx context.Context, dsn string, cooldown time.Duration) (p50, p99 float64, err error) {
 	pool, client, err := riverOn(ctx, dsn, cooldown)
 	if err != nil {
 		return 0, 0, err
@@ -196,6 +204,87 @@ func riverLatency(ctx context.Context, dsn string, cooldown time.Duration, measu
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return p50, p99, client.Stop(stop)
+}
+
+// benchTakeover kills a worker in the middle of a task, and measures until another one is at it. The peer is what was
+// promised: the visibility timeout and a second.
+func benchTakeover(ctx context.Context) ([]Figure, error) {
+	stack, env, err := up(ctx)
+	if err != nil {
+		return nil, err
+	}
+	db, err := pgx.Connect(ctx, env["POSTGRES_DSN"])
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = db.Close(ctx) }()
+	var took []time.Duration
+	for range 5 {
+		id, err := submit(ctx, env["API_URL"], `{"name":"bench","steps":[{"name":"a","kind":"sleep","for":"2s"}]}`)
+		if err != nil {
+			return nil, err
+		}
+		var worker string
+		attempt := func(n int) func() (bool, error) {
+			return func() (bool, error) {
+				var got int
+				err := db.QueryRow(ctx, "SELECT coalesce(worker, ''), attempt FROM tasks WHERE workflow_id = $1", id).Scan(&worker, &got)
+				return got >= n, err
+			}
+		}
+		if err := until(ctx, attempt(1)); err != nil {
+			return nil, err
+		}
+		victim := worker
+		if err := stack.Kill(ctx, victim, "KILL"); err != nil {
+			return nil, err
+		}
+		begun := time.Now()
+		err = until(ctx, attempt(2))
+		took = append(took, time.Since(begun))
+		if err := errors.Join(err, stack.Undo(ctx, platform.Step{Op: platform.Start, Unit: victim})); err != nil {
+			return nil, err
+		}
+	}
+	const promised = 6.0
+	return []Figure{
+		{Name: "dead worker's task taken over, worst", Value: quantile(took, 1).Seconds(), Unit: "s", Peer: "visibility timeout + 1 s", PeerValue: promised},
+		{Name: "dead worker's task taken over, worst", Value: quantile(took, 1).Seconds(), Unit: "s", Peer: "asynq's lease, as documented", PeerValue: 30},
+		{Name: "dead worker's task taken over, worst", Value: quantile(took, 1).Seconds(), Unit: "s", Peer: "River's rescue, as documented", PeerValue: 3600},
+	}, nil
+}
+
+// benchAge measures the latency again with a million finished workflows in the tables. The peer is the same stack without.
+func benchAge(ctx context.Context) ([]Figure, error) {
+	_, env, err := up(ctx)
+	if err != nil {
+		return nil, err
+	}
+	db, err := pgx.Connect(ctx, env["POSTGRES_DSN"])
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = db.Close(ctx) }()
+	young50, young99, err := ourLatency(ctx, db, env["API_URL"])
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range []string{
+		`INSERT INTO workflows (id, digest, name, state, steps, remaining, created_at, finished_at)
+			SELECT gen_random_uuid(), '', 'old', 'completed', 1, 0, now() - interval '1 day', now() - interval '1 day' FROM generate_series(1, 1000000)`,
+		`INSERT INTO tasks (workflow_id, step, name, spec, state, idempotent, effect, waiting, next, attempt, ready_at, started_at, finished_at)
+			SELECT id, 0, 'a', '{}', 'completed', true, false, 0, '{}', 1, created_at, created_at, created_at FROM workflows WHERE name = 'old'`,
+		`VACUUM ANALYZE workflows`, `VACUUM ANALYZE tasks`,
+	} {
+		if _, err := db.Exec(ctx, q); err != nil {
+			return nil, err
+		}
+	}
+	old50, old99, err := ourLatency(ctx, db, env["API_URL"])
+	return []Figure{
+		{Name: "ready to started, a million old, p50", Value: old50, Unit: "ms", Peer: "the same without them", PeerValue: young50},
+		{Name: "ready to started, a million old, p99", Value: old99, Unit: "ms", Peer: "the same without them", PeerValue: young99},
+	}, err
 }
 
 // steadily calls do at a constant rate, whether or not earlier calls returned.

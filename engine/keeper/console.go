@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"gameday/engine/crash"
 )
 
 // Console is a console's side: it arms leases, renews them by its heartbeat, and hears when its keeper is lost.
@@ -106,6 +108,7 @@ func (c *Console) hire() error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("the keeper cannot be started, so nothing is touched: %w", err)
 	}
+	crash.Keeper(cmd.Process.Pid)
 	go func() { _ = cmd.Wait() }()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		conn, err := net.Dial("unix", filepath.Join(c.dir, socketFile))

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"gameday/engine/crash"
 	"gameday/engine/platform"
 	"gameday/journal"
 )
@@ -183,6 +184,7 @@ func (k *keeper) report(ctx context.Context) error {
 // Report writes into the journal of a console that is gone what was put back and by whom, ends its run and renders the
 // journal anew. A journal that somebody holds is left as it is.
 func Report(ctx context.Context, opener platform.Opener, session Session, reverted []Lease, why string) error {
+	crash.Point("report: before the journal is told")
 	log, events, _, err := journal.Append(session.Journal)
 	if err != nil {
 		return err

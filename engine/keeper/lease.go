@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gameday/engine/crash"
 	"gameday/engine/platform"
 )
 
@@ -103,10 +104,14 @@ func put(dir string, leases ...Lease) error {
 		}
 		lines.Write(append(line, '\n'))
 	}
+	crash.Point("intent: before it is written")
 	if _, err := f.Write(lines.Bytes()); err != nil {
 		return fmt.Errorf("the intent cannot be written, so nothing is touched: %w", err)
 	}
-	return f.Sync()
+	crash.Point("intent: before it is durable")
+	err = f.Sync()
+	crash.Point("intent: after it is durable")
+	return err
 }
 
 // leases reads the intent log: the newest line of each lease counts. A torn last line was never acted upon.

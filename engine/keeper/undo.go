@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"gameday/engine/crash"
 	"gameday/engine/platform"
 )
 
@@ -34,8 +35,10 @@ func Undo(ctx context.Context, open platform.Opener, l Lease) (evidence string, 
 	}
 	for _, step := range l.Undo {
 		limit, cancel := context.WithTimeout(ctx, stepLimit)
+		crash.Point("undo: before " + string(step.Op))
 		err := undoer.Undo(limit, step)
 		cancel()
+		crash.Point("undo: after " + string(step.Op))
 		if errors.Is(err, platform.ErrNotUp) {
 			return "the target went down; there is nothing to put back", nil
 		}
