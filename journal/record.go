@@ -90,6 +90,18 @@ func (r *Record) Run(n int) *Run {
 	return r.Runs[n-1]
 }
 
+// SaysReverted reports whether the record says of a fault that it was put back.
+func (r *Record) SaysReverted(id string) bool {
+	for _, run := range r.Runs {
+		for _, f := range run.Faults {
+			if f.ID == id {
+				return f.RevertedAt != nil
+			}
+		}
+	}
+	return false
+}
+
 // Current returns the newest run, or nil.
 func (r *Record) Current() *Run { return r.Run(len(r.Runs)) }
 

@@ -23,15 +23,17 @@ import (
 // The heartbeat between console and keeper. A console that is silent for silence has lost its leases; with the time that
 // reverting takes, everything is back well within three seconds.
 const (
-	beatEvery  = 250 * time.Millisecond
-	silence    = 1500 * time.Millisecond
-	lateBy     = 1500 * time.Millisecond // how long after a deadline the keeper waits for the console to keep it
-	connectBy  = 10 * time.Second
-	patience   = 10 * time.Minute // how long an undo that fails is tried again
-	beat       = 'b'
-	lapsed     = 'x' // the keeper's answer to a console that was silent for too long
-	farewell   = 'q' // the console leaves, everything is put back
-	keeperName = "the keeper"
+	beatEvery = 250 * time.Millisecond
+	silence   = 1500 * time.Millisecond
+	lateBy    = 1500 * time.Millisecond // how long after a deadline the keeper waits for the console to keep it
+	connectBy = 10 * time.Second
+	patience  = 10 * time.Minute // how long an undo that fails is tried again
+	// A killed console stops answering a moment before the kernel lets its journal go.
+	heldPatience = 2 * time.Second
+	beat         = 'b'
+	lapsed       = 'x' // the keeper's answer to a console that was silent for too long
+	farewell     = 'q' // the console leaves, everything is put back
+	keeperName   = "the keeper"
 )
 
 // keeper watches one console.
@@ -42,7 +44,6 @@ type keeper struct {
 	lapsed  bool
 
 	reverting sync.Mutex // held while something is being put back
-	told      []Lease    // reverted by this keeper, and not yet in the journal
 }
 
 // Keep is what the detached process does: it watches the console of a session and puts back what that leaves behind.
@@ -145,7 +146,7 @@ func (k *keeper) revertOpen(ctx context.Context, due func(Lease) bool) {
 		}
 	}
 	if len(now) > 0 {
-		k.told = append(k.told, insist(ctx, k.open, k.dir, now, keeperName, beatEvery)...)
+		insist(ctx, k.open, k.dir, now, keeperName, beatEvery)
 	}
 }
 
@@ -162,9 +163,9 @@ func (k *keeper) settle(ctx context.Context) error {
 	if k.lapsed {
 		again = all
 	}
-	k.told = append(k.told, insist(ctx, k.open, k.dir, again, keeperName, patience)...)
-	if err := k.report(ctx); err != nil {
-		slog.Error("the journal could not be told", "error", err)
+	insist(ctx, k.open, k.dir, again, keeperName, patience)
+	if err := Report(ctx, k.open, k.dir, fmt.Sprintf("the console vanished (process %d); %s put everything back", k.session.PID, keeperName)); err != nil {
+		return fmt.Errorf("the journal could not be told; gameday recover tries again: %w", err)
 	}
 	all, err = leases(k.dir)
 	if err != nil {
@@ -176,22 +177,35 @@ func (k *keeper) settle(ctx context.Context) error {
 	return os.RemoveAll(k.dir)
 }
 
-// report tells the journal, which the vanished console no longer holds.
-func (k *keeper) report(ctx context.Context) error {
-	return Report(ctx, k.open, k.session, k.told, "the console vanished (process "+fmt.Sprint(k.session.PID)+"); "+keeperName+" put everything back")
-}
-
-// Report writes into the journal of a console that is gone what was put back and by whom, ends its run and renders the
-// journal anew. A journal that somebody holds is left as it is.
-func Report(ctx context.Context, opener platform.Opener, session Session, reverted []Lease, why string) error {
+// Report writes into the journal of a console that is gone what its leases came to, ends its run and renders the journal
+// anew. It adds only what the journal does not say yet, whoever did it: the console may have died between putting back and
+// telling. A journal that somebody holds is left as it is, and one that is not there is no error.
+func Report(ctx context.Context, opener platform.Opener, dir, why string) error {
+	session, err := readSession(dir)
+	if err != nil {
+		return err
+	}
+	all, err := leases(dir)
+	if err != nil {
+		return err
+	}
 	crash.Point("report: before the journal is told")
 	log, events, _, err := journal.Append(session.Journal)
+	for begun := time.Now(); errors.Is(err, journal.ErrHeld) && time.Since(begun) < heldPatience; log, events, _, err = journal.Append(session.Journal) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { _ = log.Close() }()
 	record := journal.Fold(events)
-	for _, l := range latest(reverted) {
+	for _, l := range all {
+		if record.SaysReverted(l.ID) {
+			continue
+		}
 		kind := journal.FaultReverted
 		if l.State != Gone {
 			kind = journal.FaultRevertFailed
@@ -200,6 +214,7 @@ func Report(ctx context.Context, opener platform.Opener, session Session, revert
 			return err
 		}
 	}
+	crash.Point("report: after the leases were told")
 	if units, err := unitsNow(ctx, opener, session.Target); err == nil {
 		if _, err := log.Add(journal.UnitsSeen, journal.Units{Units: units}); err != nil {
 			return err
@@ -238,19 +253,4 @@ func unitsNow(ctx context.Context, opener platform.Opener, target string) ([]jou
 		all[i] = journal.Unit{Unit: u.Name, Service: u.Service, Instance: u.Instance, State: string(u.State), ID: u.ID, Exit: u.Exit}
 	}
 	return all, err
-}
-
-// latest keeps the last word on each lease.
-func latest(all []Lease) []Lease {
-	var out []Lease
-	for i, l := range all {
-		last := true
-		for _, later := range all[i+1:] {
-			last = last && later.ID != l.ID
-		}
-		if last {
-			out = append(out, l)
-		}
-	}
-	return out
 }

@@ -55,11 +55,9 @@ func recoverOne(ctx context.Context, dir string, opener platform.Opener, told fu
 	left := open(all)
 	if len(left) > 0 {
 		left = insist(ctx, opener, dir, left, "gameday recover", 5*time.Second)
-		if session, err := readSession(dir); err == nil {
-			if err := Report(ctx, opener, session, left, fmt.Sprintf("console (process %d) and keeper both vanished; gameday recover put everything back", session.PID)); err != nil {
-				told("the journal " + session.Journal + " could not be told: " + err.Error())
-			}
-		}
+	}
+	if err := Report(ctx, opener, dir, "console and keeper both vanished; gameday recover put everything back"); err != nil {
+		told("the journal could not be told: " + err.Error())
 	}
 	if len(open(left)) == 0 {
 		return left, os.RemoveAll(dir)
