@@ -19,7 +19,7 @@ func init() {
 		RunStarted:    folding(foldRun),
 		RunEnded:      ofRun(saidRun, nil, func(run *Run, e Event, _ Said) { run.Ended = &e.Off }),
 		PhaseEntered:  folding(foldPhase),
-		SamplesTaken:  ofRun(func(b Samples) int { return b.Run }, nil, foldSamples),
+		SamplesTaken:  foldSamplesEvent,
 		BaselineHeld: ofRun(func(b Baseline) int { return b.Run },
 			nil, foldBaseline),
 		BaselineFailed: ofRun(saidRun, func(b Said) string { return "the steady state was not reached: " + b.Text }, nil),
@@ -93,6 +93,20 @@ func foldRun(r *Record, e Event, b RunBody) {
 		run.Series = append(run.Series, Series{Def: p})
 	}
 	r.Runs = append(r.Runs, run)
+}
+
+func foldSamplesEvent(r *Record, e Event) error {
+	body, quick := quickSamples(e.Body)
+	if !quick {
+		var err error
+		if body, err = Decode[Samples](e); err != nil {
+			return err
+		}
+	}
+	if run := r.Run(body.Run); run != nil {
+		foldSamples(run, e, body)
+	}
+	return nil
 }
 
 func foldSamples(run *Run, _ Event, b Samples) {

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -251,6 +252,21 @@ func TestAFullDiskIsSaidOnceAndNothingAcknowledgedIsLost(t *testing.T) {
 	if events, torn, err := Read(dir); err != nil || torn != 0 || len(events) != 1 {
 		t.Errorf("%d events, %d torn, %v", len(events), torn, err)
 	}
+}
+
+// What is read by hand is what the JSON decoder reads.
+func FuzzQuickSamples(f *testing.F) {
+	f.Add([]byte(`{"run":1,"probes":[{"p":0,"t":12,"v":1.5,"ok":true},{"p":1,"t":-3,"v":2e3,"ok":false}]}`))
+	f.Add([]byte(`{"run":1,"probes":[]}`))
+	f.Add([]byte(`{"run":01,"probes":[{"p":0,"t":0,"v":.5,"ok":true}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		quick, ok := quickSamples(body)
+		var slow Samples
+		err := json.Unmarshal(body, &slow)
+		if ok && err == nil && !reflect.DeepEqual(quick, slow) {
+			t.Errorf("%s: %+v, want %+v", body, quick, slow)
+		}
+	})
 }
 
 func FuzzRead(f *testing.F) {
