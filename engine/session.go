@@ -43,6 +43,7 @@ type Session struct {
 	values   *secret.Values
 	settings *Settings // nil where the target has none
 	commands chan Command
+	remarks  []string
 	token    string // part of every key that this session's load submits
 
 	mu     sync.Mutex
@@ -184,6 +185,9 @@ func (s *Session) Play(ctx context.Context, names ...string) error {
 	return errors.Join(s.failure(), s.close())
 }
 
+// Remark keeps a remark that belongs to the whole game day: it is told once the day is open.
+func (s *Session) Remark(text string) { s.remarks = append(s.remarks, text) }
+
 // halted reports whether a person stopped the newest run: then nothing more is run.
 func (s *Session) halted() bool {
 	s.mu.Lock()
@@ -230,6 +234,9 @@ func (s *Session) open(ctx context.Context) error {
 		Title: s.Runbook.Title, Environment: s.Runbook.Environment, Platform: s.Runbook.Target.Platform, Project: s.Runbook.Target.Project, Seed: s.Seed, By: s.By,
 	})
 	s.emit(journal.UnitsSeen, journal.Units{Units: seen(units)})
+	for _, text := range s.remarks {
+		s.emit(journal.NoteAdded, journal.Said{By: s.By, Text: text})
+	}
 	if p := s.Runbook.Profile; p != nil && s.settings != nil {
 		change := Change{Profile: p.Name, Values: p.Settings, By: s.By, Why: "the profile that the game day begins with"}
 		if err := s.alter(ctx, change); err != nil {

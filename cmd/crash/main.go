@@ -11,11 +11,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,7 +128,7 @@ func run(ctx context.Context, kills int, seed uint64, bin string) error {
 // goes its whole way too, and lists what both reach.
 func (p *prover) generate(ctx context.Context) ([]point, error) {
 	var points []point
-	for name := range faults {
+	for _, name := range slices.Sorted(maps.Keys(faults)) {
 		trace := filepath.Join(p.home, "trace")
 		_ = os.Remove(trace)
 		if _, err := p.play(ctx, name, "GAMEDAY_CRASH_TRACE="+trace); err != nil {

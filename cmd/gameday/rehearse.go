@@ -37,6 +37,9 @@ func rehearseCommand() *cobra.Command {
 			if rb.Target.Platform != "local" {
 				return &exit{badUse, fmt.Errorf("rehearsals run on the local platform; %s is for %s", name, rb.Target.Platform)}
 			}
+			if rb.Environment != "rehearsal" {
+				return &exit{badUse, fmt.Errorf("this runbook is for %s, which is no rehearsal: use gameday run", rb.Environment)}
+			}
 			if screen && terminals() {
 				return guided(c.Context(), rb, folder, seed)
 			}

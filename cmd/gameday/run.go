@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ type runFlags struct {
 	format      string
 	seed        uint64
 	yes         bool
+	leave       leave
 }
 
 func runCommand() *cobra.Command {
@@ -46,6 +48,9 @@ func runCommand() *cobra.Command {
 	c.Flags().StringVar(&f.format, "format", "text", "what to print: text, json or junit")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of every random choice (default: a fresh one, which is printed)")
 	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask before anything is broken")
+	c.Flags().StringVar(&f.leave.confirm, "confirm", "", "production: the target's name, typed out")
+	c.Flags().StringVar(&f.leave.override, "override", "", "production: who takes it on without a held run in staging")
+	c.Flags().StringVar(&f.leave.evidence, "evidence", "gamedays", "production: folder of past game days")
 	return c
 }
 
@@ -87,6 +92,10 @@ func run1(ctx context.Context, rb *runbook.Runbook, f runFlags, in io.Reader, ou
 	if f.format != "text" {
 		progressTo = messages
 	}
+	note, err := guardProduction(rb, f.experiments, f.leave, time.Now(), in, messages)
+	if err != nil {
+		return &exit{badUse, err}
+	}
 	if err := confirm(rb, f.yes, in, messages); err != nil {
 		return err
 	}
@@ -95,6 +104,9 @@ func run1(ctx context.Context, rb *runbook.Runbook, f runFlags, in io.Reader, ou
 	day, err := begin(ctx, rb, f.folder, f.seed, true, p.hear, p.say)
 	if err != nil {
 		return err
+	}
+	if note != "" {
+		day.Remark(note)
 	}
 	playErr := day.Play(ctx, f.experiments...)
 	p.end()

@@ -163,7 +163,7 @@ func (k *keeper) settle(ctx context.Context) error {
 	if k.lapsed {
 		again = all
 	}
-	insist(ctx, k.open, k.dir, again, keeperName, patience)
+	insistTwice(ctx, k.open, k.dir, again, keeperName, patience)
 	if err := Report(ctx, k.open, k.dir, fmt.Sprintf("the console vanished (process %d); %s put everything back", k.session.PID, keeperName)); err != nil {
 		return fmt.Errorf("the journal could not be told; gameday recover tries again: %w", err)
 	}

@@ -54,7 +54,7 @@ func recoverOne(ctx context.Context, dir string, opener platform.Opener, told fu
 	}
 	left := open(all)
 	if len(left) > 0 {
-		left = insist(ctx, opener, dir, left, "gameday recover", 5*time.Second)
+		left = insistTwice(ctx, opener, dir, left, "gameday recover", 5*time.Second)
 	}
 	if err := Report(ctx, opener, dir, "console and keeper both vanished; gameday recover put everything back"); err != nil {
 		told("the journal could not be told: " + err.Error())

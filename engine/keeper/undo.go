@@ -86,6 +86,20 @@ func revert(ctx context.Context, open platform.Opener, dir string, l Lease, by s
 	return l
 }
 
+// lateOrders is how long an order of a console that has just died may still be on its way to the target.
+const lateOrders = 200 * time.Millisecond
+
+// insistTwice is insist for when a console died: what it had ordered a moment before may arrive after the first revert,
+// so everything is put back once more.
+func insistTwice(ctx context.Context, opener platform.Opener, dir string, all []Lease, by string, patience time.Duration) []Lease {
+	if len(all) == 0 {
+		return nil
+	}
+	insist(ctx, opener, dir, all, by, patience)
+	time.Sleep(lateOrders)
+	return insist(ctx, opener, dir, all, by, patience)
+}
+
 // insist reverts all leases, those that fail again and again with growing waits, until patience is over.
 func insist(ctx context.Context, opener platform.Opener, dir string, all []Lease, by string, patience time.Duration) []Lease {
 	done := make([]Lease, len(all))

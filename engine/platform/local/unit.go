@@ -36,6 +36,7 @@ type unit struct {
 	changed func(platform.Unit)
 
 	mu     sync.Mutex
+	turn   int  // grows with each order to run: an order to end that came before it is void
 	wanted bool // should run: unplanned ends are followed by a restart
 	cmd    *exec.Cmd
 	gone   chan struct{} // closed when the current incarnation has been reaped
@@ -55,6 +56,7 @@ func (u *unit) start() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.wanted = !u.oneShot
+	u.turn++
 	if u.cmd != nil {
 		return nil
 	}
@@ -138,6 +140,10 @@ func (u *unit) restart() {
 // kill ends the unit with all its processes and keeps it down, as `docker kill` does. It returns once the unit is gone.
 func (u *unit) kill(ctx context.Context, s syscall.Signal) error {
 	u.mu.Lock()
+	if err := ctx.Err(); err != nil {
+		u.mu.Unlock()
+		return err
+	}
 	u.wanted = false
 	if u.timer != nil {
 		u.timer.Stop()
@@ -165,13 +171,26 @@ func (u *unit) kill(ctx context.Context, s syscall.Signal) error {
 	}
 }
 
-// end asks the unit to end, and kills it after grace.
+// end asks the unit to end, and kills it after grace; not where whoever asked is gone, or where it was told to run again
+// meanwhile: the revert of a fault must not be undone by what is left of its injection.
 func (u *unit) end(ctx context.Context, grace time.Duration) error {
 	polite, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	_ = u.resume()
+	u.mu.Lock()
+	turn := u.turn
+	u.mu.Unlock()
 	if u.kill(polite, u.stop) == nil {
 		return nil
+	}
+	u.mu.Lock()
+	void := u.turn != turn
+	u.mu.Unlock()
+	if void {
+		return fmt.Errorf("%s was told to run again while it was being stopped", u.name)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	return u.kill(ctx, syscall.SIGKILL)
 }
@@ -180,6 +199,9 @@ func (u *unit) end(ctx context.Context, grace time.Duration) error {
 func (u *unit) pause(ctx context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if u.cmd == nil {
 		return fmt.Errorf("%s does not run", u.name)
 	}
