@@ -1,5 +1,11 @@
 package local
 
+import (
+	"net/http"
+
+	"gameday/engine/platform"
+)
+
 // What tests from outside look at.
 var (
 	Family    = family
@@ -23,4 +29,10 @@ func Marked(project string) []int {
 		return nil
 	}
 	return marked(markVariable, p.dir)
+}
+
+// EmptyDoor is the door of a supervisor without units.
+func EmptyDoor() http.Handler {
+	s := &supervisor{watchers: map[chan platform.Unit]bool{}, down: make(chan struct{})}
+	return s.handler()
 }
