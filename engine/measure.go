@@ -35,13 +35,12 @@ func (s *Session) probe(p runbook.Probe, l *load.Load) (probe.Probe, error) {
 }
 
 func (r *run) startProbes() error {
-	for i, def := range r.Runbook.SteadyState {
+	for _, def := range r.Runbook.SteadyState {
 		made, err := r.probe(def, r.load)
 		if err != nil {
 			return fmt.Errorf("probe %q: %w", def.Name, err)
 		}
 		r.probes = append(r.probes, &watched{def: def, probe: made, track: stat.NewTrack(def.Over.Std(), def.Every.Std())})
-		_ = i
 	}
 	for i := range r.probes {
 		r.measuring.Go(func() { r.measure(i) })

@@ -160,7 +160,7 @@ func (s *Session) Run(ctx context.Context) error {
 }
 
 // Play opens the game day, runs the named experiments (all, where none is named) without asking anybody, and closes it.
-// between, if given, is called before each further run and may change the target.
+// An experiment that escalates is run again with a larger blast radius only while the last run held.
 func (s *Session) Play(ctx context.Context, names ...string) error {
 	if err := s.open(ctx); err != nil {
 		return err
