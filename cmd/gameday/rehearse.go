@@ -69,7 +69,7 @@ func rehearse(ctx context.Context, rb *runbook.Runbook, folder string, seed uint
 		return err
 	}
 	err = day.Rehearse(ctx, rb.Experiments[0].Name, engine.Change{
-		Profile: after, By: username(), Why: "what the first run showed: a killed worker's tasks must not stay with it",
+		Profile: after, By: username(), Why: "what the first run showed",
 	})
 	p.end()
 	if err != nil {
