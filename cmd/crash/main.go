@@ -58,10 +58,8 @@ experiments:
     observe: 500ms
 `
 
-// victims are who dies: the console at its own boundaries, the keeper at the console's and at its own, or both.
-var victims = []string{"console", "its keeper", "both", "keeper"}
-
-// point is one boundary to die at.
+// point is one boundary to die at. Its victim is the console at its own boundaries, its keeper at the console's, both at
+// the console's, or the keeper at its own.
 type point struct {
 	fault, victim string
 	at            int
