@@ -24,13 +24,15 @@ var samples = map[string]func() Spec{
 	"noop":     func() Spec { return Spec{Name: "noop", Steps: []Step{{Name: "noop", Kind: Noop}}} },
 }
 
-// fanOut splits, works on six parts side by side, and joins: the shape of most of the story's pipelines.
+// fanOut splits, works on six parts side by side, and joins: the shape of most of the story's pipelines. Its parts take
+// long enough that at some tens of workflows a second every worker holds some at any moment: a killed one always takes
+// tasks with it.
 func fanOut() Spec {
 	s := Spec{Name: "fan-out", Steps: []Step{{Name: "split", Kind: Sleep, For: 20 * time.Millisecond, Effect: true}}}
 	join := Step{Name: "join", Kind: Sleep, For: 20 * time.Millisecond, Effect: true}
 	for i := range 6 {
 		part := fmt.Sprintf("part-%d", i+1)
-		s.Steps = append(s.Steps, Step{Name: part, Kind: Sleep, For: time.Duration(100+20*i) * time.Millisecond, Needs: []string{"split"}, Effect: true})
+		s.Steps = append(s.Steps, Step{Name: part, Kind: Sleep, For: time.Duration(400+50*i) * time.Millisecond, Needs: []string{"split"}, Effect: true})
 		join.Needs = append(join.Needs, part)
 	}
 	s.Steps = append(s.Steps, join)
