@@ -7,9 +7,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"gameday/engine/crash"
 	"gameday/engine/fault"
@@ -19,7 +21,6 @@ import (
 )
 
 const (
-	injectLimit = 15 * time.Second // that a platform is given to break something, beside a fault's own grace
 	effectLimit = 3 * time.Second  // within which a fault must be seen in effect
 	revertLimit = 30 * time.Second // for which the console tries to put back before it leaves that to the keeper
 	breakGlass  = "undo.md"
@@ -39,7 +40,7 @@ func (r *run) makePlan(random *rand.Rand) error {
 		if p.fault, err = fault.New(spec); err != nil {
 			return err
 		}
-		if spec.Kind != "none" {
+		if !fault.Unaimed(spec) {
 			if p.units, p.outOf, err = fault.Select(spec.Select, units, random); err != nil {
 				return fmt.Errorf("%s cannot be planned: %w", spec.Kind, err)
 			}
@@ -48,7 +49,10 @@ func (r *run) makePlan(random *rand.Rand) error {
 		p.lease = keeper.NewLease(fmt.Sprintf("%s-%d-%d", r.token, r.n, i+1), 0)
 		p.lease.Run, p.lease.Fault, p.lease.Units = r.n, spec.Kind, names(p.units)
 		p.lease.Platform, p.lease.Project = r.Runbook.Target.Platform, r.Runbook.Target.Project
-		p.lease.Undo = p.fault.Undo(p.units)
+		p.aim = fault.Aim{Platform: r.Platform, Units: p.units, All: units, Lease: p.lease.ID, Lasts: lasts, Folder: r.Runbook.Folder}
+		if p.lease.Undo, err = p.fault.Undo(r.ctx, p.aim); err != nil {
+			return fmt.Errorf("%s cannot be planned: %w", spec.Kind, err)
+		}
 		p.lease.Manual = r.manual(p)
 		r.plan = append(r.plan, p)
 		kind, touches := fault.Traits(spec.Kind)
@@ -74,15 +78,32 @@ func (r *run) stops() []string {
 }
 
 func (r *run) manual(p *planned) []string {
-	undoer, ok := r.Platform.(platform.Undoer)
-	if !ok {
-		return nil
-	}
+	undoer, _ := r.Platform.(platform.Undoer)
 	var commands []string
-	for i, step := range p.lease.Undo {
-		commands = append(commands, undoer.Manual(step, p.units[i]))
+	for _, step := range p.lease.Undo {
+		switch {
+		case step.Op == platform.Run:
+			commands = append(commands, fmt.Sprintf("cd %s && %s", shell(step.Folder), shell(step.Argv...)))
+		case undoer != nil:
+			i := slices.IndexFunc(p.units, func(u platform.Unit) bool { return u.Name == step.Unit })
+			commands = append(commands, undoer.Manual(step, p.units[max(i, 0)]))
+		}
 	}
 	return commands
+}
+
+// shell writes words so that a shell reads them as they are.
+func shell(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = w
+		if w == "" || strings.ContainsFunc(w, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:=@%+,", r)
+		}) {
+			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
 }
 
 // writeBreakGlass leaves the plain commands that put everything back without this program.
@@ -194,14 +215,14 @@ func (r *run) cause() string {
 }
 
 func (r *run) inject(p *planned, begun func()) {
-	ctx, cancel := context.WithTimeout(r.ctx, injectLimit+p.spec.For.Std())
+	ctx, cancel := context.WithTimeout(r.ctx, fault.Limit(p.spec))
 	defer cancel()
 	r.mu.Lock()
 	r.injected = true
 	r.mu.Unlock()
 	at := time.Now()
 	crash.Point("inject: before " + p.spec.Kind)
-	err := p.fault.Inject(ctx, r.Platform, p.units)
+	err := p.fault.Inject(ctx, p.aim)
 	took := time.Since(at)
 	crash.Point("inject: after " + p.spec.Kind)
 	begun()
@@ -223,7 +244,7 @@ func (r *run) prove(p *planned) {
 	body := r.faultBody(p)
 	for begun := time.Now(); ; {
 		ctx, cancel := context.WithTimeout(r.sampling, effectLimit)
-		evidence, err := p.fault.InEffect(ctx, r.Platform, p.units)
+		evidence, err := p.fault.InEffect(ctx, p.aim)
 		cancel()
 		if err == nil {
 			p.shown, body.Evidence = true, evidence

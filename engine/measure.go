@@ -31,7 +31,7 @@ func unitOf(p runbook.Probe) string { return probe.Unit(p.Probe) }
 
 // probe makes a probe's instrument.
 func (s *Session) probe(p runbook.Probe, l *load.Load) (probe.Probe, error) {
-	return probe.New(p.Probe, probe.Tools{Platform: s.Platform, Values: s.values, Load: l})
+	return probe.New(p.Probe, probe.Tools{Platform: s.Platform, Values: s.values, Load: l, Folder: s.Runbook.Folder})
 }
 
 func (r *run) startProbes() error {

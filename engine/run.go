@@ -49,6 +49,7 @@ type planned struct {
 	spec  runbook.Fault
 	fault fault.Fault
 	units []platform.Unit
+	aim   fault.Aim
 	outOf int
 	lease keeper.Lease
 	shown bool // in effect

@@ -90,7 +90,7 @@ func (s *Session) fits(ctx context.Context) error {
 			if err == nil {
 				err = made.Needs(s.Platform)
 			}
-			if err == nil && f.Kind != "none" {
+			if err == nil && !fault.Unaimed(f) {
 				err = fault.Check(f.Select, units)
 			}
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -28,7 +29,14 @@ func Read(path string) (*Runbook, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the runbook cannot be read: %w", err)
 	}
-	return Parse(path, data)
+	r, err := Parse(path, data)
+	if err != nil {
+		return nil, err
+	}
+	if r.Folder, err = filepath.Abs(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("the runbook's folder cannot be told: %w", err)
+	}
+	return r, nil
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)
@@ -51,7 +59,7 @@ func Parse(name string, data []byte) (*Runbook, error) {
 	if len(doc.Content) == 0 {
 		return nil, Mistakes{{name, 1, 1, "the runbook is empty; `gameday library show kill-a-worker` prints one to start from"}}
 	}
-	r := &Runbook{Source: data}
+	r := &Runbook{Source: data, Folder: "."}
 	d.into(doc.Content[0], reflect.ValueOf(r).Elem())
 	d.check(r, doc.Content[0])
 	if len(d.mistakes) > 0 {
@@ -139,10 +147,13 @@ func (d *decoder) checkProbe(p *Probe, n *yaml.Node, load bool, names map[string
 			d.wrong(p.Expect.node, "the condition %q cannot be read: %v", p.Expect.Text, err)
 		}
 	}
-	if l, ok := p.Probe.Params.(*LogProbe); ok {
-		if _, err := regexp.Compile(l.Log.Match); err != nil {
+	switch params := p.Probe.Params.(type) {
+	case *LogProbe:
+		if _, err := regexp.Compile(params.Log.Match); err != nil {
 			d.wrong(n, "match: %v", err)
 		}
+	case *ExecProbe:
+		d.checkProgram(params.Argv, locate(n, "probe", "exec"))
 	}
 }
 
@@ -191,7 +202,21 @@ func (d *decoder) checkExperiment(e *Experiment, n *yaml.Node, load bool) {
 	}
 }
 
+// checkProgram refuses a program that lies outside the runbook's folder by its very path.
+func (d *decoder) checkProgram(argv []string, n *yaml.Node) {
+	switch {
+	case len(argv) == 0 || argv[0] == "":
+		d.wrong(n, "name a program, with its arguments")
+	case strings.Contains(argv[0], "/") && !filepath.IsAbs(argv[0]) && !filepath.IsLocal(argv[0]):
+		d.wrong(n, "%s lies outside the runbook's folder; name a program in it, or one by its whole path", argv[0])
+	}
+}
+
 func (d *decoder) checkFault(f *Fault, n *yaml.Node) {
+	if p, ok := f.Params.(*ScriptParams); ok {
+		d.checkProgram(p.Inject, locate(n, "inject"))
+		d.checkProgram(p.Revert, locate(n, "revert"))
+	}
 	s, at := f.Select, locate(n, "select")
 	if s.Count < 0 {
 		d.wrong(locate(at, "count"), "%d is not a number of units", s.Count)

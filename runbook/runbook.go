@@ -14,6 +14,7 @@ type Runbook struct {
 	Experiments []Experiment `key:"experiments,required" doc:"what is broken, and what is believed of it"`
 
 	Source []byte `key:"-"` // the document as it was read
+	Folder string `key:"-"` // where it lies; programs that it names by a relative path lie there
 }
 
 // Target names the system.

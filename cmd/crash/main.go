@@ -44,6 +44,7 @@ var faults = map[string]string{
 	"stop":    "{fault: stop, select: {service: worker}, grace: 2s, for: 300ms}",
 	"pause":   "{fault: pause, select: {service: worker}, for: 300ms}",
 	"restart": "{fault: restart, select: {instance: i-2}, down: 300ms}",
+	"script":  "{fault: script, inject: [touch, scripted], revert: [rm, -f, scripted], for: 300ms}",
 	"two":     "{fault: pause, select: {unit: worker-1}, for: 400ms}, {fault: kill, select: {unit: worker-2}, after: 100ms, for: 200ms}",
 }
 
@@ -274,6 +275,9 @@ func (p *prover) whole(ctx context.Context, within time.Duration) error {
 			} else if stopped(u.PID) {
 				wrong = fmt.Sprintf("%s (pid %d) is stopped", u.Name, u.PID)
 			}
+		}
+		if _, err := os.Stat(filepath.Join(p.home, "scripted")); err == nil {
+			wrong = "what the script fault made is still there"
 		}
 		if wrong == "" {
 			return nil

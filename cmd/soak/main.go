@@ -192,11 +192,16 @@ func inject(ctx context.Context, stack *local.Stack, f runbook.Fault, random *ra
 	if err != nil {
 		return keeper.Lease{}, err
 	}
-	l := keeper.Lease{Fault: f.Kind, Platform: "local", Project: project, Undo: made.Undo(chosen)}
+	aim := fault.Aim{Platform: stack, Units: chosen, All: units}
+	undo, err := made.Undo(limit, aim)
+	if err != nil {
+		return keeper.Lease{}, err
+	}
+	l := keeper.Lease{Fault: f.Kind, Platform: "local", Project: project, Undo: undo}
 	for _, u := range chosen {
 		l.Units = append(l.Units, u.Name)
 	}
-	if err := made.Inject(limit, stack, chosen); err != nil {
+	if err := made.Inject(limit, aim); err != nil {
 		return l, errors.Join(err, putBack(l))
 	}
 	return l, nil

@@ -21,16 +21,16 @@ func (kill) Needs(p platform.Platform) error {
 	return nil
 }
 
-func (kill) Undo(units []platform.Unit) Undo { return steps(platform.Start, units) }
+func (kill) Undo(_ context.Context, a Aim) (Undo, error) { return steps(platform.Start, a.Units), nil }
 
-func (f kill) Inject(ctx context.Context, p platform.Platform, units []platform.Unit) error {
-	return each(units, func(u platform.Unit) error {
-		return p.(platform.Killer).Kill(ctx, u.Name, cmp.Or(f.signal, "KILL"))
+func (f kill) Inject(ctx context.Context, a Aim) error {
+	return each(a.Units, func(u platform.Unit) error {
+		return a.Platform.(platform.Killer).Kill(ctx, u.Name, cmp.Or(f.signal, "KILL"))
 	})
 }
 
-func (kill) InEffect(ctx context.Context, p platform.Platform, before []platform.Unit) (string, error) {
-	return gone(ctx, p, before)
+func (kill) InEffect(ctx context.Context, a Aim) (string, error) {
+	return gone(ctx, a)
 }
 
 // stop ends units as their platform does when asked politely.
@@ -43,14 +43,14 @@ func (stop) Needs(p platform.Platform) error {
 	return nil
 }
 
-func (stop) Undo(units []platform.Unit) Undo { return steps(platform.Start, units) }
+func (stop) Undo(_ context.Context, a Aim) (Undo, error) { return steps(platform.Start, a.Units), nil }
 
-func (f stop) Inject(ctx context.Context, p platform.Platform, units []platform.Unit) error {
-	return each(units, func(u platform.Unit) error { return p.(platform.Stopper).Stop(ctx, u.Name, f.grace) })
+func (f stop) Inject(ctx context.Context, a Aim) error {
+	return each(a.Units, func(u platform.Unit) error { return a.Platform.(platform.Stopper).Stop(ctx, u.Name, f.grace) })
 }
 
-func (stop) InEffect(ctx context.Context, p platform.Platform, before []platform.Unit) (string, error) {
-	return gone(ctx, p, before)
+func (stop) InEffect(ctx context.Context, a Aim) (string, error) {
+	return gone(ctx, a)
 }
 
 // pause freezes units.
@@ -63,14 +63,16 @@ func (pause) Needs(p platform.Platform) error {
 	return nil
 }
 
-func (pause) Undo(units []platform.Unit) Undo { return steps(platform.Resume, units) }
-
-func (pause) Inject(ctx context.Context, p platform.Platform, units []platform.Unit) error {
-	return each(units, func(u platform.Unit) error { return p.(platform.Pauser).Pause(ctx, u.Name) })
+func (pause) Undo(_ context.Context, a Aim) (Undo, error) {
+	return steps(platform.Resume, a.Units), nil
 }
 
-func (pause) InEffect(ctx context.Context, p platform.Platform, before []platform.Unit) (string, error) {
-	return compare(ctx, p, before, func(_, now platform.Unit) (string, bool) {
+func (pause) Inject(ctx context.Context, a Aim) error {
+	return each(a.Units, func(u platform.Unit) error { return a.Platform.(platform.Pauser).Pause(ctx, u.Name) })
+}
+
+func (pause) InEffect(ctx context.Context, a Aim) (string, error) {
+	return compare(ctx, a, func(_, now platform.Unit) (string, bool) {
 		return now.Name + " is frozen", now.State == platform.Paused
 	})
 }
@@ -84,8 +86,8 @@ func steps(op platform.Op, units []platform.Unit) Undo {
 }
 
 // gone shows that what ran before does not run now: the unit is down, or runs as somebody else.
-func gone(ctx context.Context, p platform.Platform, before []platform.Unit) (string, error) {
-	return compare(ctx, p, before, func(was, now platform.Unit) (string, bool) {
+func gone(ctx context.Context, a Aim) (string, error) {
+	return compare(ctx, a, func(was, now platform.Unit) (string, bool) {
 		switch {
 		case now.State == platform.Running && now.PID == was.PID && now.ID == was.ID:
 			return "", false
@@ -99,13 +101,13 @@ func gone(ctx context.Context, p platform.Platform, before []platform.Unit) (str
 	})
 }
 
-func compare(ctx context.Context, p platform.Platform, before []platform.Unit, shown func(was, now platform.Unit) (string, bool)) (string, error) {
-	units, err := p.Units(ctx)
+func compare(ctx context.Context, a Aim, shown func(was, now platform.Unit) (string, bool)) (string, error) {
+	units, err := a.Platform.Units(ctx)
 	if err != nil {
 		return "", fmt.Errorf("the units cannot be looked at: %w", err)
 	}
 	var evidence []string
-	for _, was := range before {
+	for _, was := range a.Units {
 		now, there := find(units, was.Name)
 		if !there {
 			evidence = append(evidence, was.Name+" is gone from the target's list")

@@ -4,58 +4,104 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"gameday/engine/crash"
 	"gameday/engine/platform"
+	"gameday/engine/program"
 )
 
 // stepLimit bounds one step of an undo: a helper that hangs must not hang the revert.
 const stepLimit = 5 * time.Second
 
+const maxPrinted = 4096
+
 // Undo carries out a lease's undo once and gives the evidence. Doing it again is harmless. A target that is not up any
 // more has nothing left to put back.
-func Undo(ctx context.Context, open platform.Opener, l Lease) (evidence string, err error) {
+func Undo(ctx context.Context, open platform.Opener, l Lease) (string, error) {
 	if len(l.Undo) == 0 {
 		return "nothing was to be put back", nil
 	}
+	var evidence []string
+	if slices.ContainsFunc(l.Undo, onPlatform) {
+		var err error
+		if evidence, err = undoOnPlatform(ctx, open, l); err != nil {
+			return "", err
+		}
+	}
+	for _, step := range l.Undo {
+		if onPlatform(step) {
+			continue
+		}
+		said, err := runStep(ctx, step)
+		if err != nil {
+			return "", err
+		}
+		evidence = append(evidence, said)
+	}
+	return strings.Join(evidence, ", "), nil
+}
+
+func onPlatform(s platform.Step) bool { return s.Op != platform.Run }
+
+// runStep runs the runbook's own program that puts back. That it ended well is all that can be known of it.
+func runStep(ctx context.Context, step platform.Step) (string, error) {
+	limit, cancel := context.WithTimeout(ctx, step.Limit)
+	defer cancel()
+	crash.Point("undo: before " + string(step.Op))
+	code, printed, err := program.Run(limit, step.Folder, step.Argv, maxPrinted)
+	crash.Point("undo: after " + string(step.Op))
+	if err == nil && code != 0 {
+		err = fmt.Errorf("it ended with %d: %s", code, strings.TrimSpace(printed))
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", step.Argv[0], err)
+	}
+	return step.Argv[0] + " ended with 0", nil
+}
+
+func undoOnPlatform(ctx context.Context, open platform.Opener, l Lease) ([]string, error) {
 	limit, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
 	p, err := open(limit, l.Platform, l.Project)
 	if errors.Is(err, platform.ErrNotUp) {
-		return "the target is down; there is nothing to put back", nil
+		return []string{"the target is down; there is nothing to put back"}, nil
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	undoer, ok := p.(platform.Undoer)
 	if !ok {
-		return "", fmt.Errorf("the platform %s puts nothing back", l.Platform)
+		return nil, fmt.Errorf("the platform %s puts nothing back", l.Platform)
 	}
 	for _, step := range l.Undo {
+		if !onPlatform(step) {
+			continue
+		}
 		limit, cancel := context.WithTimeout(ctx, stepLimit)
 		crash.Point("undo: before " + string(step.Op))
 		err := undoer.Undo(limit, step)
 		cancel()
 		crash.Point("undo: after " + string(step.Op))
 		if errors.Is(err, platform.ErrNotUp) {
-			return "the target went down; there is nothing to put back", nil
+			return []string{"the target went down; there is nothing to put back"}, nil
 		}
 		if err != nil {
-			return "", fmt.Errorf("%s %s: %w", step.Op, step.Unit, err)
+			return nil, fmt.Errorf("%s %s: %w", step.Op, step.Unit, err)
 		}
 	}
 	return back(ctx, p, l.Undo)
 }
 
 // back shows that every unit of an undo runs.
-func back(ctx context.Context, p platform.Platform, undo []platform.Step) (string, error) {
+func back(ctx context.Context, p platform.Platform, undo []platform.Step) ([]string, error) {
 	limit, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
 	units, err := p.Units(limit)
 	if err != nil {
-		return "", fmt.Errorf("the units cannot be looked at: %w", err)
+		return nil, fmt.Errorf("the units cannot be looked at: %w", err)
 	}
 	var evidence []string
 	for _, step := range undo {
@@ -64,12 +110,12 @@ func back(ctx context.Context, p platform.Platform, undo []platform.Step) (strin
 				continue
 			}
 			if u.State != platform.Running {
-				return "", fmt.Errorf("%s is %s after it was told to %s", u.Name, u.State, step.Op)
+				return nil, fmt.Errorf("%s is %s after it was told to %s", u.Name, u.State, step.Op)
 			}
 			evidence = append(evidence, u.Name+" runs")
 		}
 	}
-	return strings.Join(evidence, ", "), nil
+	return evidence, nil
 }
 
 // revert puts a lease back and writes down how it went.

@@ -86,12 +86,16 @@ type Op string
 const (
 	Start  Op = "start"  // start a unit that is not running
 	Resume Op = "resume" // let a frozen unit run on
+	Run    Op = "run"    // run a program of the runbook's; no platform is asked for this one
 )
 
 // Step is one operation of an undo, as data, so that another process can carry it out.
 type Step struct {
-	Op   Op     `json:"op"`
-	Unit string `json:"unit"`
+	Op     Op            `json:"op"`
+	Unit   string        `json:"unit,omitempty"`
+	Argv   []string      `json:"argv,omitempty"`   // of a program
+	Folder string        `json:"folder,omitempty"` // where it runs
+	Limit  time.Duration `json:"limit,omitempty"`  // how long it may take, where it needs a limit of its own
 }
 
 // Undoer carries out steps that put back.

@@ -33,6 +33,7 @@ type Tools struct {
 	Platform platform.Platform
 	Values   *secret.Values
 	Load     *load.Load // nil where the runbook has none
+	Folder   string     // the runbook's, where programs that it names by a relative path lie
 }
 
 // kind is one row of the table of probes.
