@@ -111,7 +111,7 @@ func (r *run) writeBreakGlass() error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "# How to put everything back by hand\n\nRun %d of %s. `gameday recover` does the same.\n\n", r.n, journal.Escape(r.Runbook.Title))
 	for _, p := range r.plan {
-		fmt.Fprintf(&text, "## %s on %s\n\n", p.spec.Kind, strings.Join(p.lease.Units, ", "))
+		fmt.Fprintf(&text, "## %s on %s\n\n", p.spec.Kind, journal.Aimed(p.lease.Units, 0))
 		for _, command := range p.lease.Manual {
 			fmt.Fprintf(&text, "    %s\n", journal.Plain(command))
 		}

@@ -26,11 +26,9 @@ func BenchmarkReadAndFold(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		events, _, err := Read(dir)
-		if err != nil {
+		if _, _, err := ReadRecord(dir); err != nil {
 			b.Fatal(err)
 		}
-		Fold(events)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/event")
 }

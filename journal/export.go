@@ -8,11 +8,11 @@ import (
 
 // Export renders a game day's folder anew from its log: journal.md, journal.html, charts/*.svg and result.json.
 func Export(dir string) error {
-	events, _, err := Read(dir)
+	record, _, err := ReadRecord(dir)
 	if err != nil {
 		return err
 	}
-	return ExportRecord(dir, Fold(events))
+	return ExportRecord(dir, record)
 }
 
 // ExportRecord renders a record into a folder.

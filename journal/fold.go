@@ -34,10 +34,10 @@ func init() {
 		}),
 		PlanMade:      ofRun(func(b Plan) int { return b.Run }, nil, func(run *Run, _ Event, b Plan) { run.Plan = &b }),
 		PlanConfirmed: ofRun(saidRun, func(b Said) string { return "the plan was confirmed by " + b.By }, func(run *Run, _ Event, _ Said) { run.Confirmed = true }),
-		FaultArmed: ofRun(faultRun, func(b FaultBody) string { return fmt.Sprintf("%s armed for %s", b.Fault, strings.Join(b.Units, ", ")) }, func(run *Run, e Event, b FaultBody) {
+		FaultArmed: ofRun(faultRun, func(b FaultBody) string { return fmt.Sprintf("%s armed for %s", b.Fault, Aimed(b.Units, 0)) }, func(run *Run, e Event, b FaultBody) {
 			run.Faults = append(run.Faults, &FaultRun{FaultBody: b, ArmedAt: &e.At})
 		}),
-		FaultInjected: ofRun(faultRun, func(b FaultBody) string { return fmt.Sprintf("%s injected: %s", b.Fault, strings.Join(b.Units, ", ")) },
+		FaultInjected: ofRun(faultRun, func(b FaultBody) string { return fmt.Sprintf("%s injected: %s", b.Fault, Aimed(b.Units, 0)) },
 			eachFault(func(f *FaultRun, e Event, b FaultBody) { f.InjectedAt, f.InjectedOff, f.Took = &e.At, &e.Off, b.Took })),
 		FaultInEffect: ofRun(faultRun, func(b FaultBody) string { return "in effect: " + b.Evidence },
 			eachFault(func(f *FaultRun, e Event, b FaultBody) { f.EffectOff, f.Evidence = &e.Off, b.Evidence })),
@@ -112,10 +112,12 @@ func foldSamplesEvent(r *Record, e Event) error {
 func foldSamples(run *Run, _ Event, b Samples) {
 	for _, s := range b.Probes {
 		if s.Probe >= 0 && s.Probe < len(run.Series) {
-			run.Series[s.Probe].Samples = append(run.Series[s.Probe].Samples, s)
+			run.Series[s.Probe].add(s)
 		}
 	}
-	run.Load = append(run.Load, b.Load...)
+	if n := len(b.Load); n > 0 {
+		run.Load = b.Load[n-1]
+	}
 }
 
 func foldPhase(r *Record, e Event, b PhaseBody) {

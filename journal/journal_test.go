@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"sort"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -138,9 +140,9 @@ func TestLogCutAtEveryByteIsReadUpToThere(t *testing.T) {
 		if err != nil || len(events) != whole || (torn == 0) != (n == 0 || data[n-1] == '\n') {
 			t.Fatalf("cut at %d: %d events, %d torn, %v", n, len(events), torn, err)
 		}
-		l, events, cut, err := Append(dir)
-		if err != nil || cut != torn || len(events) != whole {
-			t.Fatalf("going on after a cut at %d: %d events, %d cut, %v", n, len(events), cut, err)
+		l, record, cut, err := Append(dir)
+		if err != nil || cut != torn || len(record.Notes) != whole {
+			t.Fatalf("going on after a cut at %d: %d notes, %d cut, %v", n, len(record.Notes), cut, err)
 		}
 		if _, err := l.Add(NoteAdded, Said{Text: "more"}); err != nil {
 			t.Fatal(err)
@@ -294,4 +296,44 @@ func FuzzFold(f *testing.F) {
 		Markdown(r)
 		_, _ = Summarize(r).JSON()
 	})
+}
+
+func TestALongRunIsThinnedToWhatTells(t *testing.T) {
+	r := &Record{}
+	r.Apply(Event{Kind: RunStarted, Body: []byte(`{"run":1,"probes":[{"name":"a"}]}`)})
+	run := r.Run(1)
+	const n = 200_000
+	const spike, dip = 1234, 77_777
+	for i := range n {
+		one := Sample{Off: time.Duration(i) * 250 * time.Millisecond, Value: 1, Held: true}
+		switch i {
+		case spike:
+			one.Value = 50
+		case dip:
+			one.Value, one.Held = 1.5, false
+		}
+		foldSamples(run, Event{}, Samples{Run: 1, Probes: []Sample{one}})
+	}
+	s := run.Series[0]
+	if len(s.Samples) > 2*manySamples || s.Thinned+len(s.Samples) != n {
+		t.Errorf("%d samples are kept and %d thinned of %d", len(s.Samples), s.Thinned, n)
+	}
+	var high float64
+	out := 0
+	for i, one := range s.Samples {
+		high = max(high, one.Value)
+		if !one.Held {
+			out++
+		}
+		if i > 0 && one.Off <= s.Samples[i-1].Off {
+			t.Fatalf("sample %d is not in order", i)
+		}
+	}
+	if high != 50 || out != 1 {
+		t.Errorf("the highest is %v and %d are out of tolerance", high, out)
+	}
+	whole := sort.Search(len(s.Samples), func(i int) bool { return s.Samples[i].Off > s.Samples[len(s.Samples)-1].Off-keptWhole })
+	if kept := len(s.Samples) - whole; kept != int(keptWhole/(250*time.Millisecond)) {
+		t.Errorf("%d of the newest samples are kept", kept)
+	}
 }

@@ -31,6 +31,7 @@ type Log struct {
 	pending []byte // encoded and not yet written
 	seq     int64
 	hash    string
+	chain   chainer
 	begun   time.Time
 	before  time.Duration // offset that earlier holders had reached
 	err     error         // the first failure; after it nothing is taken
@@ -61,9 +62,9 @@ func Create(dir string) (*Log, error) {
 	return l, syncDir(dir)
 }
 
-// Append opens an existing log to go on with it. A torn last line is cut off, and cut says how many bytes it had;
+// Append opens an existing log to go on with it, and folds what it says so far. A torn last line is cut off, and cut says how many bytes it had;
 // damage anywhere else is an error.
-func Append(dir string) (l *Log, events []Event, cut int, err error) {
+func Append(dir string) (l *Log, r *Record, cut int, err error) {
 	f, err := os.OpenFile(filepath.Join(dir, LogName), os.O_RDWR|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, nil, 0, err
@@ -71,7 +72,8 @@ func Append(dir string) (l *Log, events []Event, cut int, err error) {
 	if l, err = hold(f); err != nil {
 		return nil, nil, 0, err
 	}
-	scan, err := read(f)
+	r = &Record{}
+	scan, err := read(f, r.Apply)
 	if err == nil && scan.torn > 0 {
 		cut = scan.torn
 		if err = f.Truncate(scan.whole); err == nil {
@@ -84,11 +86,8 @@ func Append(dir string) (l *Log, events []Event, cut int, err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.seq, l.hash = int64(len(scan.events)), scan.hash
-	if n := len(scan.events); n > 0 {
-		l.before = scan.events[n-1].Off
-	}
-	return l, scan.events, cut, nil
+	l.seq, l.hash, l.before = scan.events, scan.hash, scan.last
+	return l, r, cut, nil
 }
 
 func hold(f *os.File) (*Log, error) {
@@ -126,10 +125,10 @@ func (l *Log) add(kind Kind, body any, durable bool) (Event, error) {
 		return Event{}, err
 	}
 	line = line[:len(line)-1] // the closing brace comes after the hash
-	hash := chain(l.hash, line)
-	l.pending = append(append(append(l.pending, line...), `,"hash":"`...), hash...)
+	hash := l.chain.next(l.hash, line)
+	l.pending = append(append(append(l.pending, line...), hashKey...), hash[:]...)
 	l.pending = append(l.pending, "\"}\n"...)
-	l.seq, l.hash = e.Seq, hash
+	l.seq, l.hash = e.Seq, string(hash[:])
 	if durable {
 		return e, l.flush()
 	}
@@ -183,13 +182,19 @@ func (l *Log) Close() error {
 	return errors.Join(err, l.file.Close())
 }
 
-// chain hashes a line with the hash before it. 128 bits of SHA-256 are kept: enough against chance and careless edits;
-// it is no signature.
-func chain(before string, line []byte) string {
-	h := sha256.New()
-	h.Write([]byte(before))
-	h.Write(line)
-	return hex.EncodeToString(h.Sum(nil)[:16])
+// hashLength is that of a line's hash as it is written: 128 bits of SHA-256 in hexadecimal, enough against chance and
+// careless edits; it is no signature.
+const hashLength = 32
+
+// chainer hashes lines, each with the hash before it, in a buffer of its own.
+type chainer struct{ buffer []byte }
+
+func (c *chainer) next(before string, line []byte) [hashLength]byte {
+	c.buffer = append(append(c.buffer[:0], before...), line...)
+	sum := sha256.Sum256(c.buffer)
+	var hash [hashLength]byte
+	hex.Encode(hash[:], sum[:hashLength/2])
+	return hash
 }
 
 // Damage says where a log is not what was written.
@@ -206,33 +211,62 @@ func (d *Damage) Error() string {
 
 // Read reads a log without holding it. torn is the length of an unfinished last line, which is left out.
 func Read(dir string) (events []Event, torn int, err error) {
+	torn, err = visit(dir, func(e Event) {
+		e.Body = bytes.Clone(e.Body)
+		events = append(events, e)
+	})
+	return events, torn, err
+}
+
+// ReadRecord folds a log without holding it, and without keeping its events. With damage, the record is of what comes before.
+func ReadRecord(dir string) (r *Record, torn int, err error) {
+	r = &Record{}
+	torn, err = visit(dir, r.Apply)
+	return r, torn, err
+}
+
+// Verify checks every line of a log and counts its events.
+func Verify(dir string) (events, torn int, err error) {
+	torn, err = visit(dir, func(Event) { events++ })
+	return events, torn, err
+}
+
+func visit(dir string, each func(Event)) (torn int, err error) {
 	f, err := os.Open(filepath.Join(dir, LogName))
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	defer func() { _ = f.Close() }()
-	scan, err := read(f)
-	return scan.events, scan.torn, err
+	s, err := read(f, each)
+	return s.torn, err
 }
 
 type scan struct {
-	events []Event
+	events int64
 	hash   string
-	whole  int64 // bytes of whole lines
-	torn   int   // bytes of an unfinished last line
+	last   time.Duration // offset of the last event
+	whole  int64         // bytes of whole lines
+	torn   int           // bytes of an unfinished last line
 }
 
 var hashKey = []byte(`,"hash":"`)
 
-// read checks every line. What comes after the first damage is not trusted.
-func read(f *os.File) (scan, error) {
+// read checks every line and hands its event on; the event's body is good until each returns. What comes after the first
+// damage is not trusted.
+func read(f *os.File, each func(Event)) (scan, error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return scan{}, err
 	}
 	var s scan
+	var chain chainer
 	reader := bufio.NewReaderSize(f, 1<<20)
 	for line := 1; ; line++ {
-		text, err := reader.ReadBytes('\n')
+		text, err := reader.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) { // a very long line
+			start := bytes.Clone(text)
+			text, err = reader.ReadBytes('\n')
+			text = append(start, text...)
+		}
 		if errors.Is(err, io.EOF) {
 			s.torn = len(text)
 			return s, nil
@@ -240,24 +274,26 @@ func read(f *os.File) (scan, error) {
 		if err != nil {
 			return s, err
 		}
-		e, hash, what := parseLine(text, s.hash, int64(len(s.events)))
+		e, hash, what := parseLine(&chain, text, s.hash, s.events)
 		if what != "" {
 			return s, &Damage{f.Name(), line, s.whole, what}
 		}
-		s.events, s.hash = append(s.events, e), hash
+		each(e)
+		s.events, s.hash, s.last = s.events+1, hash, e.Off
 		s.whole += int64(len(text))
 	}
 }
 
-func parseLine(text []byte, before string, seen int64) (e Event, hash, what string) {
+func parseLine(chain *chainer, text []byte, before string, seen int64) (e Event, hash, what string) {
 	at := bytes.LastIndex(text, hashKey)
-	if at < 0 || len(text) != at+len(hashKey)+32+3 || !bytes.HasSuffix(text, []byte("\"}\n")) {
+	if at < 0 || len(text) != at+len(hashKey)+hashLength+3 || !bytes.HasSuffix(text, []byte("\"}\n")) {
 		return e, "", "the line has no hash"
 	}
-	hash = string(text[at+len(hashKey) : at+len(hashKey)+32])
-	if chain(before, text[:at]) != hash {
+	found := chain.next(before, text[:at])
+	if !bytes.Equal(found[:], text[at+len(hashKey):at+len(hashKey)+hashLength]) {
 		return e, "", "the line, or one before it, was altered or is missing"
 	}
+	hash = string(found[:])
 	if e, ok := quickEvent(text[:at]); ok && e.Seq == seen+1 {
 		return e, hash, ""
 	}

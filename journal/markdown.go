@@ -197,11 +197,11 @@ func (d *document) broken(run *Run) {
 		if f.Failed != "" {
 			reverted = "COULD NOT BE REVERTED: " + f.Failed
 		}
-		outOf := ""
+		outOf := 0
 		if run.Plan != nil && i < len(run.Plan.Steps) {
-			outOf = fmt.Sprintf(" (%d of %d)", len(f.Units), run.Plan.Steps[i].OutOf)
+			outOf = run.Plan.Steps[i].OutOf
 		}
-		rows = append(rows, []string{code(f.Fault), Escape(strings.Join(f.Units, ", ") + outOf), injected, lasted, Escape(reverted), Escape(f.Evidence)})
+		rows = append(rows, []string{code(f.Fault), Escape(Aimed(f.Units, outOf)), injected, lasted, Escape(reverted), Escape(f.Evidence)})
 	}
 	d.table([]string{"fault", "units", "injected (UTC)", "lasted", "put back", "seen in effect"}, rows)
 	if run.Comparison != nil {
@@ -257,6 +257,11 @@ func (d *document) probes(run *Run) {
 		rows = append(rows, []string{Escape(p.Name), yes[p.HeldBefore], Escape(worst), back, yes[p.HeldAfter], Escape(shift)})
 	}
 	d.table([]string{"probe", "held before", "worst value", "back in tolerance", "held at the end", "median before → during"}, rows)
+	for _, series := range run.Series {
+		if series.Thinned > 0 {
+			d.para("%s was measured for so long that %d of its samples from before the last %s were folded into the lowest and highest of each four; the log has them all.", Escape(series.Def.Name), series.Thinned, keptWhole)
+		}
+	}
 }
 
 func (d *document) invariants(run *Run) {

@@ -74,3 +74,15 @@ func Count(n int, thing string) string {
 	}
 	return strconv.Itoa(n) + " " + thing + "s"
 }
+
+// Aimed says in words what a fault is for: its units, with outOf how many there were to choose from (0 leaves that out).
+func Aimed(units []string, outOf int) string {
+	switch {
+	case len(units) == 0:
+		return "no unit in particular"
+	case outOf == 0:
+		return strings.Join(units, ", ")
+	default:
+		return fmt.Sprintf("%s (%d of %d)", strings.Join(units, ", "), len(units), outOf)
+	}
+}

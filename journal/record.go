@@ -2,6 +2,7 @@ package journal
 
 import (
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -34,7 +35,7 @@ type Run struct {
 	Confirmed   bool
 	Faults      []*FaultRun
 	Series      []Series // one a probe
-	Load        []Load
+	Load        Load     // in the newest interval
 	Totals      *LoadTotals
 	Invariants  []Invariant
 	Comparison  *Comparison
@@ -46,6 +47,48 @@ type Run struct {
 type Series struct {
 	Def     ProbeDef
 	Samples []Sample
+	Thinned int // samples of long ago that are not here; the log has them all
+}
+
+// A run of many hours is not kept in memory sample by sample: once a series has more than manySamples, each four of those
+// older than keptWhole keep their lowest, their highest, and where they went out of tolerance or came back.
+const (
+	manySamples = 1 << 14
+	keptWhole   = 15 * time.Minute
+)
+
+func (s *Series) add(one Sample) {
+	s.Samples = append(s.Samples, one)
+	if len(s.Samples) < manySamples || len(s.Samples)%(manySamples/4) != 0 {
+		return
+	}
+	old := sort.Search(len(s.Samples), func(i int) bool { return s.Samples[i].Off > one.Off-keptWhole })
+	kept := s.Samples[:0]
+	for from := 0; from < old; from += 4 {
+		kept = appendTelling(kept, s.Samples[from:min(from+4, old)])
+	}
+	s.Thinned += old - len(kept)
+	s.Samples = append(kept, s.Samples[old:]...)
+}
+
+// appendTelling adds those of a few samples that a chart and a verdict turn on.
+func appendTelling(kept, few []Sample) []Sample {
+	low, high := 0, 0
+	for i, s := range few {
+		if s.Value < few[low].Value {
+			low = i
+		}
+		if s.Value > few[high].Value {
+			high = i
+		}
+	}
+	for i, s := range few {
+		turned := i > 0 && s.Held != few[i-1].Held || i+1 < len(few) && s.Held != few[i+1].Held
+		if i == low || i == high || turned || s.Error != "" {
+			kept = append(kept, s)
+		}
+	}
+	return kept
 }
 
 // FaultRun is one fault from arming to gone.

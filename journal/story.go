@@ -35,7 +35,7 @@ func runStory(run *Run) string {
 	add := func(format string, args ...any) { say = append(say, fmt.Sprintf(format, args...)) }
 	what := "Nothing was broken"
 	if f := firstInjected(run); f != nil {
-		what = fmt.Sprintf("%s was injected into %s", f.Fault, strings.Join(f.Units, ", "))
+		what = fmt.Sprintf("%s was injected into %s", f.Fault, Aimed(f.Units, 0))
 		if f.RevertedAt != nil {
 			what += " for " + Span(f.RevertedAt.Sub(*f.InjectedAt))
 		}

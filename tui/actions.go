@@ -118,7 +118,7 @@ func (m *model) confirm() tea.Cmd {
 	run := m.record.Current()
 	var text []string
 	for _, s := range run.Plan.Steps {
-		text = append(text, fmt.Sprintf("%s %s (%d of %d), for %s?", strings.ToUpper(s.Fault[:1])+s.Fault[1:], journal.Plain(strings.Join(s.Units, ", ")), len(s.Units), s.OutOf, journal.Span(s.For)))
+		text = append(text, fmt.Sprintf("%s %s, for %s?", strings.ToUpper(s.Fault[:1])+s.Fault[1:], journal.Plain(journal.Aimed(s.Units, s.OutOf)), journal.Span(s.For)))
 	}
 	m.dialog = &component.Question{Text: append(text, "x stops it at any moment; the keeper puts it back if this console dies."), Yes: func() tea.Cmd { return m.do(engine.Confirm{By: m.By}) }}
 	return nil

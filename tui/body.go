@@ -110,7 +110,7 @@ func (m *model) planWords(run *journal.Run, width int) []string {
 		lines = append(lines, component.Strong.Render("This is what will be done, and nothing else:"))
 	}
 	for _, s := range run.Plan.Steps {
-		what := fmt.Sprintf("%s %s (%d of %d), %s after the word, for %s at most; %s", s.Fault, strings.Join(s.Units, ", "), len(s.Units), s.OutOf, journal.Span(s.After), journal.Span(s.For), s.Reversibility)
+		what := fmt.Sprintf("%s %s, %s after the word, for %s at most; %s", s.Fault, journal.Aimed(s.Units, s.OutOf), journal.Span(s.After), journal.Span(s.For), s.Reversibility)
 		lines = append(lines, component.Wrap(component.Bad.Render(journal.Plain(what)), width)...)
 		lines = append(lines, component.Wrap(component.Faint.Render("touches: "+journal.Plain(s.Touches)), width)...)
 		for _, u := range s.Undo {
@@ -138,7 +138,7 @@ func (m *model) observeWords(run *journal.Run, width int) []string {
 		case f.EffectOff == nil:
 			state = component.Warn.Render("not yet seen in effect")
 		}
-		lines = append(lines, component.Fit(fmt.Sprintf("%s %s: ", f.Fault, journal.Plain(strings.Join(f.Units, ", ")))+state+component.Faint.Render("  "+journal.Plain(f.Evidence)), width))
+		lines = append(lines, component.Fit(fmt.Sprintf("%s %s: ", f.Fault, journal.Plain(journal.Aimed(f.Units, 0)))+state+component.Faint.Render("  "+journal.Plain(f.Evidence)), width))
 	}
 	return lines
 }

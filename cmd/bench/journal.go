@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -62,12 +64,62 @@ func benchJournal(context.Context) ([]Figure, error) {
 	}
 	rate := many / time.Since(begun).Seconds()
 	opened, err := benchOpen(filepath.Join(dir, "long"))
+	if err != nil {
+		return nil, err
+	}
+	early, late, err := benchMemory(filepath.Join(dir, "eight-hours"))
 	return []Figure{
 		{Name: "safety record durable, p50", Value: ms(quantile(ours, .5)), Unit: "ms", Peer: "bare 200-byte write+fsync", PeerValue: ms(quantile(theirs, .5))},
 		{Name: "safety record durable, p99", Value: ms(quantile(ours, .99)), Unit: "ms", Peer: "bare 200-byte write+fsync", PeerValue: ms(quantile(theirs, .99))},
 		{Name: "events appended", Value: rate, Unit: "events/s", Peer: "limit", PeerValue: 100_000},
 		{Name: fmt.Sprintf("open and fold %d events", long), Value: opened.Seconds(), Unit: "s", Peer: "limit", PeerValue: 2},
+		{Name: "memory after 8 hours of events", Value: late, Unit: "MiB", Peer: "after 2 hours", PeerValue: early},
 	}, err
+}
+
+// benchMemory writes and folds what eight hours with ten probes give, as a session does, and says how much memory lives
+// after two hours and after all.
+func benchMemory(dir string) (early, late float64, err error) {
+	const probes, hour = 10, 3600 * 4 // samples of one probe
+	log, err := journal.Create(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	record := &journal.Record{}
+	run := journal.RunBody{Run: 1}
+	for i := range probes {
+		run.Probes = append(run.Probes, journal.ProbeDef{Name: fmt.Sprint(i)})
+	}
+	e, err := log.Add(journal.RunStarted, run)
+	if err != nil {
+		return 0, 0, err
+	}
+	record.Apply(e)
+	for i := range 8 * hour {
+		body := journal.Samples{Run: 1}
+		for p := range probes {
+			body.Probes = append(body.Probes, journal.Sample{Probe: p, Off: time.Duration(i) * 250 * time.Millisecond, Value: float64(i%7) / 3, Held: true})
+		}
+		if e, err = log.AddSoon(journal.SamplesTaken, body); err != nil {
+			return 0, 0, err
+		}
+		record.Apply(e)
+		if i == 2*hour {
+			early = live()
+		}
+	}
+	late = live()
+	runtime.KeepAlive(record)
+	return early, late, nil
+}
+
+// live is the memory that is in use after all garbage is gone, in MiB.
+func live() float64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc) / (1 << 20)
 }
 
 func benchOpen(dir string) (time.Duration, error) {
@@ -87,10 +139,6 @@ func benchOpen(dir string) (time.Duration, error) {
 		return 0, err
 	}
 	begun := time.Now()
-	events, _, err := journal.Read(dir)
-	if err != nil {
-		return 0, err
-	}
-	journal.Fold(events)
-	return time.Since(begun), nil
+	_, _, err = journal.ReadRecord(dir)
+	return time.Since(begun), err
 }

@@ -74,15 +74,15 @@ func pastDays(folder string) ([]pastDay, error) {
 	var days []pastDay
 	for _, path := range logs {
 		dir := filepath.Dir(path)
-		events, _, err := journal.Read(dir)
-		days = append(days, pastDay{dir, journal.Fold(events), err})
+		r, _, err := journal.ReadRecord(dir)
+		days = append(days, pastDay{dir, r, err})
 	}
 	return days, err
 }
 
 // readDay reads a game day's folder for a command.
 func readDay(dir string, messages io.Writer) (*journal.Record, error) {
-	events, torn, err := journal.Read(dir)
+	r, torn, err := journal.ReadRecord(dir)
 	var damage *journal.Damage
 	if errors.As(err, &damage) {
 		return nil, fmt.Errorf("%w; gameday journal verify says more", err)
@@ -93,7 +93,7 @@ func readDay(dir string, messages io.Writer) (*journal.Record, error) {
 	if torn > 0 {
 		fmt.Fprintf(messages, "The last %d bytes of the log are an unfinished line, and are left out.\n", torn)
 	}
-	return journal.Fold(events), nil
+	return r, nil
 }
 
 func journalShow() *cobra.Command {
@@ -109,7 +109,7 @@ func journalShow() *cobra.Command {
 
 func journalExport() *cobra.Command {
 	var format, out string
-	c := &cobra.Command{Use: "export DIR", Short: "Render a game day's journal as md, html or json", Args: exactly(1), RunE: func(c *cobra.Command, args []string) error {
+	c := &cobra.Command{Use: "export DIR", Short: "Render a game day's journal as md, html, json or chaostoolkit", Args: exactly(1), RunE: func(c *cobra.Command, args []string) error {
 		r, err := readDay(args[0], c.ErrOrStderr())
 		if err != nil {
 			return err
@@ -122,8 +122,10 @@ func journalExport() *cobra.Command {
 			data, err = journal.HTML(r)
 		case "json":
 			data, err = journal.Summarize(r).JSON()
+		case "chaostoolkit":
+			data, err = journal.ChaosToolkit(r)
 		default:
-			return &exit{badUse, fmt.Errorf("there is no format %q (there are: md, html, json)", format)}
+			return &exit{badUse, fmt.Errorf("there is no format %q (there are: md, html, json, chaostoolkit)", format)}
 		}
 		if err != nil {
 			return err
@@ -134,21 +136,21 @@ func journalExport() *cobra.Command {
 		}
 		return os.WriteFile(out, data, 0o644)
 	}}
-	c.Flags().StringVar(&format, "format", "md", "md, html or json")
+	c.Flags().StringVar(&format, "format", "md", "md, html, json or chaostoolkit")
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write (default: print)")
 	return c
 }
 
 func journalVerify() *cobra.Command {
 	return &cobra.Command{Use: "verify DIR", Short: "Say whether a game day's log is whole, or where it is not", Args: exactly(1), RunE: func(c *cobra.Command, args []string) error {
-		events, torn, err := journal.Read(args[0])
+		events, torn, err := journal.Verify(args[0])
 		if err != nil {
 			return err
 		}
 		if torn > 0 {
-			return fmt.Errorf("%s ends in an unfinished line of %d bytes; the %d events before it are whole", filepath.Join(args[0], journal.LogName), torn, len(events))
+			return fmt.Errorf("%s ends in an unfinished line of %d bytes; the %d events before it are whole", filepath.Join(args[0], journal.LogName), torn, events)
 		}
-		fmt.Fprintf(c.OutOrStdout(), "%s is whole: %d events, each with its sequence and hash in order.\n", filepath.Join(args[0], journal.LogName), len(events))
+		fmt.Fprintf(c.OutOrStdout(), "%s is whole: %d events, each with its sequence and hash in order.\n", filepath.Join(args[0], journal.LogName), events)
 		return nil
 	}}
 }

@@ -3,9 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
+	"gameday/journal"
 	"gameday/runbook"
 )
 
@@ -37,6 +40,34 @@ func schemaCommand() *cobra.Command {
 		_, err := c.OutOrStdout().Write(runbook.Schema())
 		return err
 	}}
+}
+
+func importCommand() *cobra.Command {
+	return &cobra.Command{Use: "import FILE", Short: "Carry a Chaos Toolkit experiment over into a runbook", Args: exactly(1), RunE: func(c *cobra.Command, args []string) error {
+		data, err := readSome(args[0])
+		if err != nil {
+			return &exit{badUse, fmt.Errorf("the experiment cannot be read: %w", err)}
+		}
+		text, left, err := runbook.Import(data)
+		for _, sentence := range left {
+			fmt.Fprintln(c.ErrOrStderr(), "not carried over:", journal.Plain(sentence))
+		}
+		if err != nil {
+			return &exit{badUse, fmt.Errorf("%s: %w", args[0], err)}
+		}
+		_, err = c.OutOrStdout().Write(text)
+		return err
+	}}
+}
+
+// readSome reads a file, but no more of it than any experiment has.
+func readSome(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return io.ReadAll(io.LimitReader(f, 2<<20))
 }
 
 func libraryCommand() *cobra.Command {

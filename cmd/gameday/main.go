@@ -69,7 +69,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.AddCommand(
 		upCommand(), downCommand(), psCommand(), logsCommand(), superviseCommand(), doctorCommand(),
-		runCommand(), rehearseCommand(), validateCommand(), schemaCommand(), libraryCommand(), journalCommand(),
+		runCommand(), rehearseCommand(), validateCommand(), schemaCommand(), libraryCommand(), importCommand(), journalCommand(),
 		recoverCommand(), keeperCommand(),
 	)
 	return root

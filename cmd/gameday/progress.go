@@ -104,7 +104,7 @@ func (p *progress) hear(e journal.Event) {
 
 func (p *progress) plan(plan *journal.Plan) {
 	for _, s := range plan.Steps {
-		p.print(fmt.Sprintf("plan: %s on %s (%d of %d), after %s, for %s; %s", s.Fault, strings.Join(s.Units, ", "), len(s.Units), s.OutOf, journal.Span(s.After), journal.Span(s.For), s.Reversibility))
+		p.print(fmt.Sprintf("plan: %s on %s, after %s, for %s; %s", s.Fault, journal.Aimed(s.Units, s.OutOf), journal.Span(s.After), journal.Span(s.For), s.Reversibility))
 	}
 }
 
@@ -124,8 +124,7 @@ func (p *progress) draw(run *journal.Run) {
 		}
 	}
 	parts = append(parts, fmt.Sprintf("%d of %d probes in tolerance", held, len(run.Series)))
-	if n := len(run.Load); n > 0 {
-		l := run.Load[n-1]
+	if l := run.Load; l.Off > 0 {
 		parts = append(parts, fmt.Sprintf("%d ok %d failed p99 %s", l.OK, l.Bad, journal.Span(l.P99)))
 	}
 	fmt.Fprint(p.out, "\r", ansi.EraseEntireLine, ansi.Truncate(clean("         "+strings.Join(parts, " · ")), p.width-1, "…"))

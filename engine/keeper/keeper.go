@@ -190,8 +190,8 @@ func Report(ctx context.Context, opener platform.Opener, dir, why string) error 
 		return err
 	}
 	crash.Point("report: before the journal is told")
-	log, events, _, err := journal.Append(session.Journal)
-	for begun := time.Now(); errors.Is(err, journal.ErrHeld) && time.Since(begun) < heldPatience; log, events, _, err = journal.Append(session.Journal) {
+	log, record, _, err := journal.Append(session.Journal)
+	for begun := time.Now(); errors.Is(err, journal.ErrHeld) && time.Since(begun) < heldPatience; log, record, _, err = journal.Append(session.Journal) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if errors.Is(err, os.ErrNotExist) {
@@ -201,7 +201,6 @@ func Report(ctx context.Context, opener platform.Opener, dir, why string) error 
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	record := journal.Fold(events)
 	for _, l := range all {
 		if record.SaysReverted(l.ID) {
 			continue
