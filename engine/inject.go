@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"gameday/engine/crash"
+	"gameday/engine/dependency"
 	"gameday/engine/fault"
 	"gameday/engine/keeper"
 	"gameday/engine/platform"
@@ -82,6 +83,8 @@ func (r *run) manual(p *planned) []string {
 	var commands []string
 	for _, step := range p.lease.Undo {
 		switch {
+		case step.Op == platform.Settle:
+			commands = append(commands, dependency.Manual(step))
 		case step.Op == platform.Run:
 			commands = append(commands, fmt.Sprintf("cd %s && %s", shell(step.Folder), shell(step.Argv...)))
 		case undoer != nil:
@@ -151,7 +154,7 @@ func (r *run) breakAndWatch() {
 func (r *run) arm() error {
 	var leases []keeper.Lease
 	for _, p := range r.plan {
-		fresh := keeper.NewLease(p.lease.ID, p.spec.After.Std()+fault.Lasts(p.spec))
+		fresh := keeper.NewLease(p.lease.ID, p.spec.After.Std()+fault.Lasts(p.spec)+r.readying(p))
 		p.lease.Deadline, p.lease.Boot, p.lease.State = fresh.Deadline, fresh.Boot, keeper.Armed
 		leases = append(leases, p.lease)
 	}
@@ -170,13 +173,45 @@ func (r *run) arm() error {
 	return nil
 }
 
+// readying is what a fault may need to get ready before its time begins.
+func (r *run) readying(p *planned) time.Duration {
+	if _, ok := p.fault.(fault.Preparer); ok {
+		return fault.PrepareLimit
+	}
+	return 0
+}
+
+// ready gets a fault ready where it needs that; what was made for it goes with the revert.
+func (r *run) ready(p *planned) error {
+	preparer, ok := p.fault.(fault.Preparer)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, fault.PrepareLimit)
+	defer cancel()
+	crash.Point("prepare: before " + p.spec.Kind)
+	err := preparer.Prepare(ctx, p.aim)
+	crash.Point("prepare: after " + p.spec.Kind)
+	return err
+}
+
 func (r *run) faultBody(p *planned) journal.FaultBody {
 	return journal.FaultBody{Run: r.n, ID: p.lease.ID, Fault: p.spec.Kind, Units: p.lease.Units}
 }
 
 // carry takes one fault from armed to gone. begun is called when something is touched for the first time.
 func (r *run) carry(p *planned, begun func()) {
-	if !r.wait(p.spec.After.Std()) {
+	due := time.Now().Add(p.spec.After.Std())
+	if err := r.ready(p); err != nil {
+		r.notReady(p, err)
+		r.revert(p)
+		return
+	}
+	if !r.wait(time.Until(due)) {
+		if r.readying(p) > 0 {
+			r.revert(p)
+			return
+		}
 		_ = r.Leases.Mark(p.lease, keeper.Gone, r.cause(), "it was never injected")
 		body := r.faultBody(p)
 		body.By, body.Evidence = r.cause(), "it was never injected"
@@ -190,6 +225,17 @@ func (r *run) carry(p *planned, begun func()) {
 		r.wait(fault.Lasts(p.spec))
 	}
 	r.revert(p)
+}
+
+// notReady tells why a fault could not be made ready, which ends the run, unless that is ending already.
+func (r *run) notReady(p *planned, err error) {
+	if r.ctx.Err() != nil {
+		return
+	}
+	body := r.faultBody(p)
+	body.Evidence = r.values.Hide(err.Error())
+	_, _ = r.emit(journal.FaultNotInEffect, body)
+	r.halt(&halted{lost: true, by: p.spec.Kind + " could not be made ready", why: body.Evidence})
 }
 
 // wait waits; it returns false at once when the run is halted.

@@ -39,8 +39,8 @@ type (
 		To      *Link   `key:"to" doc:"the far end"`
 	}
 	BandwidthParams struct {
-		Rate string `key:"rate,required" doc:"bytes a second, such as 1MB/s"`
-		To   *Link  `key:"to" doc:"the far end"`
+		Rate ByteRate `key:"rate,required" doc:"bytes a second"`
+		To   *Link    `key:"to" doc:"the far end"`
 	}
 	LinkParams struct {
 		To *Link `key:"to" doc:"the far end"`
@@ -59,7 +59,7 @@ type (
 		Size Size `key:"size,required" doc:"how much to take"`
 	}
 	IOParams struct {
-		Rate string `key:"rate,required" doc:"bytes a second to write, such as 10MB/s"`
+		Rate ByteRate `key:"rate,required" doc:"bytes a second to write"`
 	}
 	DiskParams struct {
 		Path  string `key:"path,required" doc:"folder to fill"`

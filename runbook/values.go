@@ -22,6 +22,9 @@ type Percent float64
 // Size is a number of bytes: 64MiB, 10MB, 512KiB.
 type Size int64
 
+// ByteRate is a number of bytes a second, written with its unit: 1MB/s, 64KiB/s.
+type ByteRate int64
+
 // Std gives d as the standard library has it.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
@@ -85,6 +88,17 @@ func (s *Size) parse(text string) error {
 	return err
 }
 func (*Size) example() string { return "64MiB" }
+
+func (r *ByteRate) parse(text string) error {
+	size, perSecond := strings.CutSuffix(strings.ReplaceAll(text, " ", ""), "/s")
+	n, err := parseSize(size)
+	if err != nil || !perSecond || n < 1 {
+		return errors.New("is not a number of bytes a second")
+	}
+	*r = ByteRate(n)
+	return nil
+}
+func (*ByteRate) example() string { return "1MB/s" }
 
 func parseSize(text string) (float64, error) {
 	m := sizePattern.FindStringSubmatch(text)

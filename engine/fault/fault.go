@@ -62,9 +62,39 @@ var kinds = map[string]kind{
 	"kill":    {func(p any) Fault { return kill{p.(*runbook.KillParams).Signal} }, Reversible, "the unit's processes end at once and stay down until the revert, unless something else starts them"},
 	"stop":    {func(p any) Fault { return stop{p.(*runbook.StopParams).Grace.Std()} }, Reversible, "the unit is asked to end, is killed after its grace, and stays down until the revert"},
 	"restart": {func(any) Fault { return kill{} }, Reversible, "the units go down at once, together, and come up again together"},
-	"script":  {func(p any) Fault { return newScript(p.(*runbook.ScriptParams)) }, Reversible, "whatever the runbook's own program does; its other program puts it back"},
 	"pause":   {func(any) Fault { return pause{} }, Reversible, "the unit's processes are frozen: there, and not executing"},
+	"remove":  {func(any) Fault { return remove{} }, Reversible, "the unit is removed with its own disk, its volumes stay; the revert makes it again"},
+
+	"network.latency":    {latency, Reversible, through + "they answer later"},
+	"network.bandwidth":  {bandwidth, Reversible, through + "they carry fewer bytes a second"},
+	"network.slow_close": {slowClose, Reversible, through + "they close late"},
+	"network.loss":       {loss, Reversible, "some packets of the unit's links are dropped, both ways"},
+	"network.reset":      {simple("reset"), Reversible, "the unit's TCP connections are reset, the open ones and every new one"},
+	"network.blackhole":  {simple("blackhole"), Reversible, "every packet of the unit's links is dropped, both ways"},
+	"network.partition":  {partition, Reversible, "the unit and the far end do not hear each other"},
+	"network.dns":        {noNames, Reversible, "names do not resolve in the unit"},
+
+	"cpu.pressure":    {cpu, Reversible, "the unit gets less processor time"},
+	"memory.pressure": {memory, Reversible, "the unit gets less memory; the kernel may end its processes for want of it"},
+	"io.pressure":     {disk, Reversible, "the disk that the unit shares is written to all the time"},
+	"disk.fill":       {fill, Reversible, "a file fills the volume, but for what is left and a twentieth of it"},
+
+	"postgres.terminate": {func(p any) Fault { return terminate(p.(*runbook.TerminateParams).Match) }, SelfHealing, "the sessions of clients are ended; clients connect again"},
+	"postgres.exhaust":   {func(p any) Fault { return exhaust(p.(*runbook.ExhaustParams).Leave) }, Reversible, "connections are taken until few are left; those that PostgreSQL keeps for superusers are not touched"},
+	"postgres.lock":      {func(p any) Fault { return lockTable(p.(*runbook.LockParams).Table) }, Reversible, "whoever uses the table waits"},
+	"postgres.read_only": {func(any) Fault { return readOnly() }, Reversible, "new transactions cannot write"},
+	"postgres.slow":      {slowPostgres, Reversible, "connections to the database are cut once and then answer later"},
+
+	"cache.failover":   {func(any) Fault { return failOver() }, Irreversible, "another cache node becomes the primary, and stays so"},
+	"cache.pause":      {func(any) Fault { return pauseCache() }, Reversible, "whoever writes to the cache waits"},
+	"cache.disconnect": {func(any) Fault { return disconnect() }, SelfHealing, "the connections of clients are ended; clients connect again"},
+	"cache.fill":       {func(p any) Fault { return fillCache(float64(p.(*runbook.FillParams).To)) }, Reversible, "keys of ours fill the cache's memory"},
+	"cache.flush":      {func(any) Fault { return flush() }, Irreversible, "every key of the cache is lost"},
+
+	"script": {func(p any) Fault { return newScript(p.(*runbook.ScriptParams)) }, Reversible, "whatever the runbook's own program does; its other program puts it back"},
 }
+
+const through = "connections are cut once, so that they pass through a proxy beside the unit, and "
 
 // Kinds lists the faults that this build can inject.
 func Kinds() []string {
@@ -84,6 +114,18 @@ func New(f runbook.Fault) (Fault, error) {
 	}
 	return k.make(f.Params), nil
 }
+
+// LosesData reports whether a kind of fault destroys something for good, so that it is asked about twice.
+func LosesData(kind string) bool { return kind == "cache.flush" }
+
+// Preparer is a fault that has to get ready before it can take effect at once. What it makes to that end is under the lease
+// like the rest, and goes with the undo.
+type Preparer interface {
+	Prepare(ctx context.Context, a Aim) error
+}
+
+// PrepareLimit bounds getting ready.
+const PrepareLimit = 15 * time.Second
 
 // Traits gives a kind's label and what it touches, in words.
 func Traits(name string) (r Reversibility, touches string) {

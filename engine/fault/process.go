@@ -89,7 +89,7 @@ func steps(op platform.Op, units []platform.Unit) Undo {
 func gone(ctx context.Context, a Aim) (string, error) {
 	return compare(ctx, a, func(was, now platform.Unit) (string, bool) {
 		switch {
-		case now.State == platform.Running && now.PID == was.PID && now.ID == was.ID:
+		case now.State == platform.Running && now.PID == was.PID && now.ID == was.ID && now.Since.Equal(was.Since):
 			return "", false
 		case now.State == platform.Running:
 			return now.Name + " was replaced already", true

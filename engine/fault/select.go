@@ -100,7 +100,7 @@ func Describe(sel runbook.Selector) string {
 func Same(chosen, now []platform.Unit) error {
 	for _, was := range chosen {
 		is, there := find(now, was.Name)
-		if !there || is.State != was.State || is.PID != was.PID || is.ID != was.ID {
+		if !there || is.State != was.State || is.PID != was.PID || is.ID != was.ID || !is.Since.Equal(was.Since) {
 			return errors.New(was.Name + " is not what it was when the plan was made")
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gameday/engine/crash"
+	"gameday/engine/dependency"
 	"gameday/engine/platform"
 	"gameday/engine/program"
 )
@@ -46,6 +47,22 @@ func Undo(ctx context.Context, open platform.Opener, l Lease) (string, error) {
 
 func onPlatform(s platform.Step) bool { return s.Op != platform.Run }
 
+// carryOut does one step that a platform is needed for.
+func carryOut(ctx context.Context, p platform.Platform, step platform.Step) (string, error) {
+	if step.Op == platform.Settle {
+		stores, ok := p.(platform.Stores)
+		if !ok {
+			return "", errors.New("the platform does not say how to talk to it")
+		}
+		return dependency.Settle(ctx, stores, step)
+	}
+	undoer, ok := p.(platform.Undoer)
+	if !ok {
+		return "", errors.New("the platform puts nothing back")
+	}
+	return "", undoer.Undo(ctx, step)
+}
+
 // runStep runs the runbook's own program that puts back. That it ended well is all that can be known of it.
 func runStep(ctx context.Context, step platform.Step) (string, error) {
 	limit, cancel := context.WithTimeout(ctx, step.Limit)
@@ -72,17 +89,14 @@ func undoOnPlatform(ctx context.Context, open platform.Opener, l Lease) ([]strin
 	if err != nil {
 		return nil, err
 	}
-	undoer, ok := p.(platform.Undoer)
-	if !ok {
-		return nil, fmt.Errorf("the platform %s puts nothing back", l.Platform)
-	}
+	var evidence []string
 	for _, step := range l.Undo {
 		if !onPlatform(step) {
 			continue
 		}
 		limit, cancel := context.WithTimeout(ctx, stepLimit)
 		crash.Point("undo: before " + string(step.Op))
-		err := undoer.Undo(limit, step)
+		said, err := carryOut(limit, p, step)
 		cancel()
 		crash.Point("undo: after " + string(step.Op))
 		if errors.Is(err, platform.ErrNotUp) {
@@ -91,8 +105,12 @@ func undoOnPlatform(ctx context.Context, open platform.Opener, l Lease) ([]strin
 		if err != nil {
 			return nil, fmt.Errorf("%s %s: %w", step.Op, step.Unit, err)
 		}
+		if said != "" {
+			evidence = append(evidence, step.Unit+": "+said)
+		}
 	}
-	return back(ctx, p, l.Undo)
+	runs, err := back(ctx, p, l.Undo)
+	return append(evidence, runs...), err
 }
 
 // back shows that every unit of an undo runs.
@@ -108,6 +126,9 @@ func back(ctx context.Context, p platform.Platform, undo []platform.Step) ([]str
 		for _, u := range units {
 			if u.Name != step.Unit {
 				continue
+			}
+			if step.Op == platform.Mend || step.Op == platform.Settle {
+				continue // whether the unit runs was not its business
 			}
 			if u.State != platform.Running {
 				return nil, fmt.Errorf("%s is %s after it was told to %s", u.Name, u.State, step.Op)

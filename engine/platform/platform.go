@@ -79,23 +79,97 @@ type Logger interface {
 	Logs(ctx context.Context, unit string, tail int, follow bool) (<-chan string, error)
 }
 
+// Remover takes a unit away altogether, so that it has to be made again. It returns once the unit is gone.
+type Remover interface {
+	Remove(ctx context.Context, unit, lease string) error
+}
+
+// Far is the far end of a link.
+type Far struct {
+	Service string `json:"service"`
+	Port    int    `json:"port,omitempty"` // zero is every port
+}
+
+// Impairment is what a network fault does to a unit's links.
+type Impairment struct {
+	Kind      string        // latency, loss, bandwidth, reset, blackhole, slow_close, partition or dns
+	Latency   time.Duration // added to each round trip
+	Jitter    time.Duration // by which that varies, either way
+	Percent   float64       // of packets to lose
+	Rate      int64         // bytes a second
+	Direction string        // of a partition: out, in or both
+	Names     []string      // that do not resolve; none: no name does
+	To        *Far          // nil: everybody that the unit talks to, and everybody that talks to it
+	Port      int           // of the unit's own, where only what comes in on it is meant
+	Lease     string        // what is made for it bears this name
+	Lasts     time.Duration
+}
+
+// Network impairs what a unit's connections pass through. The undo is a Mend step with the lease's name.
+type Network interface {
+	// Fits reports what this platform lacks for an impairment, or nil.
+	Fits(i Impairment) error
+	// Prepare gets ready, so that Impair takes effect at once. The lease must be on disk before: something is made.
+	Prepare(ctx context.Context, unit string, i Impairment) error
+	// Impair takes effect. Connections that are open may be cut once, so that they pass through what impairs them.
+	Impair(ctx context.Context, unit string, i Impairment) error
+	// Impaired gives the evidence that it is in effect, measured on the link itself.
+	Impaired(ctx context.Context, unit string, i Impairment) (evidence string, err error)
+}
+
+// Pressure is what a resource fault takes from a unit.
+type Pressure struct {
+	Kind    string  // cpu, memory, io or disk
+	Percent float64 // of the processors
+	Size    int64   // bytes of memory
+	Rate    int64   // bytes a second
+	Path    string  // folder to fill
+	Leave   int64   // bytes to leave free
+	Lease   string
+	Lasts   time.Duration
+}
+
+// Resources takes resources from a unit. The undo is a Mend step that carries what Standing gave.
+type Resources interface {
+	// Presses reports what this platform lacks for a pressure, or nil.
+	Presses(p Pressure) error
+	// Standing gives what has to be known to put a unit back: what it may use now.
+	Standing(ctx context.Context, unit string, p Pressure) (map[string]string, error)
+	Press(ctx context.Context, unit string, p Pressure) error
+	// Pressed gives the evidence that the pressure is on.
+	Pressed(ctx context.Context, unit string, p Pressure) (evidence string, err error)
+}
+
+// Stores says how to talk to the database or cache that runs in a unit.
+type Stores interface {
+	// Connection gives a URL (postgres:// or redis://) that may hold a password.
+	Connection(ctx context.Context, unit string) (string, error)
+}
+
 // Op is something that puts back.
 type Op string
 
 // The operations that put back. Each may be carried out again without harm.
 const (
-	Start  Op = "start"  // start a unit that is not running
-	Resume Op = "resume" // let a frozen unit run on
-	Run    Op = "run"    // run a program of the runbook's; no platform is asked for this one
+	Start    Op = "start"    // start a unit that is not running
+	Resume   Op = "resume"   // let a frozen unit run on
+	Recreate Op = "recreate" // make a unit that was removed again, and start it
+	Mend     Op = "mend"     // take away everything that bears a lease's name, and restore what With says was there
+
+	// No platform is asked for these.
+	Run    Op = "run"    // run a program of the runbook's
+	Settle Op = "settle" // put a database or cache back, as With says
 )
 
-// Step is one operation of an undo, as data, so that another process can carry it out.
+// Step is one operation of an undo, as data, so that another process can carry it out. It never holds a secret.
 type Step struct {
-	Op     Op            `json:"op"`
-	Unit   string        `json:"unit,omitempty"`
-	Argv   []string      `json:"argv,omitempty"`   // of a program
-	Folder string        `json:"folder,omitempty"` // where it runs
-	Limit  time.Duration `json:"limit,omitempty"`  // how long it may take, where it needs a limit of its own
+	Op     Op                `json:"op"`
+	Unit   string            `json:"unit,omitempty"`
+	Lease  string            `json:"lease,omitempty"`
+	With   map[string]string `json:"with,omitempty"`
+	Argv   []string          `json:"argv,omitempty"`   // of a program
+	Folder string            `json:"folder,omitempty"` // where it runs
+	Limit  time.Duration     `json:"limit,omitempty"`  // how long it may take, where it needs a limit of its own
 }
 
 // Undoer carries out steps that put back.

@@ -1,0 +1,131 @@
+package compose
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/moby/moby/api/types/container"
+)
+
+// Environment gives what runbooks may use: POSTGRES_DSN where the project has one PostgreSQL, CACHE_ADDRS where it has
+// caches, and API_URL where it has a service called api.
+func (p *Project) Environment(ctx context.Context) (map[string]string, error) {
+	units, err := p.Units(ctx)
+	if err != nil {
+		return nil, err
+	}
+	env := map[string]string{}
+	var databases, caches, apis, sentinels []string
+	for _, u := range units {
+		c, err := p.find(ctx, u.Name)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case u.Service == "sentinel":
+			sentinels = append(sentinels, u.Addr)
+		case isPostgres(c):
+			if dsn, err := connection(c); err == nil {
+				databases = append(databases, dsn)
+			}
+		case isCache(c) && u.Addr != "":
+			caches = append(caches, u.Addr)
+		case u.Service == "api" && u.Addr != "":
+			apis = append(apis, u.Addr)
+		}
+	}
+	if len(databases) == 1 {
+		env["POSTGRES_DSN"] = databases[0]
+	}
+	if len(caches) > 0 {
+		env["CACHE_ADDRS"] = strings.Join(caches, ",")
+	}
+	if len(sentinels) > 0 {
+		env["SENTINEL_ADDRS"] = strings.Join(sentinels, ",")
+	}
+	if len(apis) > 0 {
+		env["API_URL"] = "http://" + apis[0]
+		env["API_ADDRS"] = strings.Join(apis, ",")
+	}
+	return env, nil
+}
+
+// Connection gives the URL of the database or cache in a unit, from the environment that its image was configured with.
+func (p *Project) Connection(ctx context.Context, unit string) (string, error) {
+	c, err := p.find(ctx, unit)
+	if err != nil {
+		return "", err
+	}
+	return connection(c)
+}
+
+func connection(c container.InspectResponse) (string, error) {
+	addr := address(c)
+	if addr == "" {
+		return "", fmt.Errorf("%s has no address that can be reached from here; publish its port on 127.0.0.1", strings.TrimPrefix(c.Name, "/"))
+	}
+	get := variables(c)
+	switch {
+	case isPostgres(c):
+		user := or(get("POSTGRES_USER"), "postgres")
+		u := url.URL{Scheme: "postgres", User: url.UserPassword(user, get("POSTGRES_PASSWORD")), Host: addr, Path: "/" + or(get("POSTGRES_DB"), user), RawQuery: "sslmode=disable"}
+		return u.String(), nil
+	case isCache(c):
+		u := url.URL{Scheme: "redis", Host: addr}
+		if password := or(get("REDIS_PASSWORD"), flag(c, "requirepass")); password != "" {
+			u.User = url.UserPassword("", password)
+		}
+		return u.String(), nil
+	default:
+		return "", fmt.Errorf("%s is neither PostgreSQL nor a cache of Redis' kind, as far as can be seen", strings.TrimPrefix(c.Name, "/"))
+	}
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// variables looks up a container's environment.
+func variables(c container.InspectResponse) func(name string) string {
+	return func(name string) string {
+		for _, pair := range c.Config.Env {
+			if v, ok := strings.CutPrefix(pair, name+"="); ok {
+				return v
+			}
+		}
+		return ""
+	}
+}
+
+// flag looks up --NAME=VALUE and --NAME VALUE in a container's command.
+func flag(c container.InspectResponse, name string) string {
+	for i, arg := range c.Config.Cmd {
+		if v, ok := strings.CutPrefix(arg, "--"+name+"="); ok {
+			return v
+		}
+		if arg == "--"+name && i+1 < len(c.Config.Cmd) {
+			return c.Config.Cmd[i+1]
+		}
+	}
+	return ""
+}
+
+func isPostgres(c container.InspectResponse) bool {
+	return slices.Contains(exposed(c), 5432) && variables(c)("POSTGRES_PASSWORD") != "" || names(c, "postgres", "postgis", "timescale")
+}
+
+func isCache(c container.InspectResponse) bool {
+	return !names(c, "sentinel") && (slices.Contains(exposed(c), 6379) || names(c, "redis", "dragonfly", "valkey", "keydb"))
+}
+
+// names reports whether a container's image or program has one of some words in its name.
+func names(c container.InspectResponse, words ...string) bool {
+	text := c.Config.Image + " " + c.Path + " " + strings.Join(c.Args, " ")
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
+}
