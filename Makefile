@@ -1,18 +1,23 @@
-# make rehearse   everything from nothing: installs what is missing, builds, brings the stack up, opens the console
+# make rehearse   everything from nothing: installs what is missing, builds, brings the stack up, opens the console;
+#                 PLATFORM=compose rehearses under Docker Compose instead of with plain processes
 # make test       the tests; at its end it says which could not run here, and why
 SHELL := /bin/bash
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: rehearse build test race lint bench scenarios soak crash screenshots clean
+.PHONY: rehearse build images test race lint bench scenarios soak crash screenshots clean
 
 rehearse: build
-	@bin/gameday doctor --install
-	@bin/gameday rehearse
+	@$(if $(PLATFORM),,bin/gameday doctor --install)
+	@bin/gameday rehearse $(if $(PLATFORM),--platform $(PLATFORM))
 
 build:
-	@$(GO) build -o bin/ ./cmd/gameday ./cmd/orchestrator
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/gameday ./cmd/orchestrator ./cmd/sidecar
+
+# images: stand-ins for the published images, made of Debian packages, and the images of our own programs.
+images: build
+	@$(GO) run ./cmd/images
 
 test: build
 	@bin/gameday doctor --install || echo "Going on with what is here."

@@ -31,7 +31,7 @@ var rooms = map[string][]string{
 		"gameday/engine/dependency", "gameday/engine/keeper", "gameday/engine/crash", "gameday/engine/secret", "gameday/engine/platform", "gameday/journal", "gameday/runbook"},
 	"gameday/tui":              {"gameday/tui/component", "gameday/engine", "gameday/journal", "gameday/runbook"},
 	"gameday/tui/component":    {},
-	"gameday/cmd/gameday":      {"gameday", "gameday/tui", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook"},
+	"gameday/cmd/gameday":      {"gameday", "gameday/tui", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/compose", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook"},
 	"gameday/cmd/orchestrator": {}, // and its own internal packages: the console never sees the inside of what it breaks
 	"gameday/cmd/bench":        {"gameday", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook", "gameday/tui"},
 	"gameday/cmd/screenshots":  {},

@@ -172,7 +172,7 @@ func (r *run) startLoad() error {
 	if l == nil {
 		return nil
 	}
-	spec := load.Spec{Rate: float64(l.Rate)}
+	spec := load.Spec{Rate: float64(l.Rate), Transport: apiTransport(r.Env)}
 	if l.HTTP != nil {
 		request := *l.HTTP
 		request.Headers = map[string]string{}

@@ -67,8 +67,8 @@ func New(ctx context.Context, o Options) (*Session, error) {
 		Options: o, values: secret.New(o.Env), commands: make(chan Command, 16), record: &journal.Record{},
 		token: strings.ToLower(rand.Text()[:8]),
 	}
-	if url := o.Env["API_URL"]; url != "" {
-		s.settings = NewSettings(url)
+	if o.Env["API_URL"] != "" {
+		s.settings = NewSettings(o.Env)
 	}
 	if err := s.fits(ctx); err != nil {
 		return nil, err

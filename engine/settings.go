@@ -18,9 +18,9 @@ type Settings struct {
 	http http.Client
 }
 
-// NewSettings talks to the API at a URL.
-func NewSettings(apiURL string) *Settings {
-	return &Settings{url: strings.TrimSuffix(apiURL, "/"), http: http.Client{Timeout: 5 * time.Second}}
+// NewSettings talks to the API that a target's environment names (API_URL, API_ADDRS).
+func NewSettings(env map[string]string) *Settings {
+	return &Settings{url: strings.TrimSuffix(env["API_URL"], "/"), http: http.Client{Timeout: 5 * time.Second, Transport: apiTransport(env)}}
 }
 
 // SettingsState is what is in force.

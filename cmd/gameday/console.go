@@ -84,14 +84,22 @@ func knownDays(folder string) []tui.Entry {
 	return all
 }
 
-// guided brings the stack up and opens the guided flow on a terminal.
+// bundled reports whether a runbook is for the stack that comes with this program, which can be brought up from here;
+// anybody else's has to be up already.
+func bundled(rb *runbook.Runbook) bool {
+	return rb.Target.Project == defaultProject || rb.Profile != nil || rb.Load != nil && rb.Load.Workflow != ""
+}
+
+// guided opens the guided flow on a terminal, and brings the bundled stack up before where the runbook is for that.
 func guided(ctx context.Context, rb *runbook.Runbook, folder string, seed uint64) error {
-	fmt.Println("Bringing the bundled stack up …")
-	if _, _, err := bring(ctx, rb.Target.Project, before, func(what string) { fmt.Println("  …", what) }); err != nil {
-		return &exit{inconclusive, err}
-	}
-	if rb.Profile == nil {
-		rb.Profile = &runbook.Profile{Name: before}
+	if bundled(rb) {
+		fmt.Println("Bringing the bundled stack up …")
+		if _, _, err := bring(ctx, rb.Target.Platform, rb.Target.Project, before, func(what string) { fmt.Println("  …", what) }); err != nil {
+			return &exit{inconclusive, err}
+		}
+		if rb.Profile == nil {
+			rb.Profile = &runbook.Profile{Name: before}
+		}
 	}
 	feed := tui.NewFeed()
 	day, err := begin(ctx, rb, folder, seed, false, feed.Hear, func(text string) { fmt.Println("  …", text) })
@@ -112,7 +120,7 @@ func guided(ctx context.Context, rb *runbook.Runbook, folder string, seed uint64
 	err = <-ended
 	summary(os.Stdout, day.Session)
 	fmt.Printf("\nThe journal: %s\n", shown(day.folder, "journal.md"))
-	fmt.Println("The stack is still up: gameday ps shows it, gameday down ends it.")
+	stillUp(os.Stdout, rb)
 	if err := errors.Join(err, screenErr); err != nil {
 		return &exit{inconclusive, err}
 	}

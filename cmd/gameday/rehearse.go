@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,7 +19,7 @@ import (
 const storyRunbook, before, after = "kill-a-worker", "naive", "resilient"
 
 func rehearseCommand() *cobra.Command {
-	var folder string
+	var folder, where string
 	var seed uint64
 	var screen bool
 	c := &cobra.Command{
@@ -34,8 +35,11 @@ func rehearseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if rb.Target.Platform != "local" {
-				return &exit{badUse, fmt.Errorf("rehearsals run on the local platform; %s is for %s", name, rb.Target.Platform)}
+			if where != "" {
+				rb.Target.Platform = where
+			}
+			if rb.Target.Platform != "local" && rb.Target.Platform != "compose" {
+				return &exit{badUse, fmt.Errorf("rehearsals run on the platforms local and compose; %s is for %s", name, rb.Target.Platform)}
 			}
 			if rb.Environment != "rehearsal" {
 				return &exit{badUse, fmt.Errorf("this runbook is for %s, which is no rehearsal: use gameday run", rb.Environment)}
@@ -47,6 +51,7 @@ func rehearseCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&folder, "journal", "", "folder of the journal (default gamedays/<date>-<slug>)")
+	c.Flags().StringVar(&where, "platform", "", "where to rehearse, whatever the runbook says: local or compose")
 	c.Flags().Uint64Var(&seed, "seed", 0, "seed of every random choice (default: a fresh one, which is printed)")
 	c.Flags().BoolVar(&screen, "screen", true, "open the console; false plays the rehearsal by itself")
 	return c
@@ -59,8 +64,11 @@ func terminals() bool { return term.IsTerminal(os.Stdin.Fd()) && term.IsTerminal
 func rehearse(ctx context.Context, rb *runbook.Runbook, folder string, seed uint64, out io.Writer) error {
 	p := newProgress(out)
 	defer p.end()
+	if !bundled(rb) {
+		return &exit{badUse, errors.New("only the bundled stack can be rehearsed by itself, for its settings are known; run this runbook with: gameday run")}
+	}
 	p.say("bringing the bundled stack up")
-	if _, _, err := bring(ctx, rb.Target.Project, before, func(what string) { p.say("waiting for " + what) }); err != nil {
+	if _, _, err := bring(ctx, rb.Target.Platform, rb.Target.Project, before, func(what string) { p.say("waiting for " + what) }); err != nil {
 		return &exit{inconclusive, err}
 	}
 	rb.Profile = &runbook.Profile{Name: before}
@@ -77,7 +85,7 @@ func rehearse(ctx context.Context, rb *runbook.Runbook, folder string, seed uint
 	}
 	summary(out, day.Session)
 	fmt.Fprintf(out, "\nThe journal: %s\n", shown(day.folder, "journal.md"))
-	fmt.Fprintln(out, "The stack is still up: gameday ps shows it, gameday down ends it.")
+	stillUp(out, rb)
 	runs := day.Result().Experiments
 	if ctx.Err() != nil || len(runs) > 0 && runs[len(runs)-1].Verdict == journal.Aborted {
 		return &exit{aborted, nil}
@@ -86,4 +94,16 @@ func rehearse(ctx context.Context, rb *runbook.Runbook, folder string, seed uint
 		return &exit{refuted, fmt.Errorf("the story did not come out: with %s settings the hypothesis should be refuted, and with %s ones it should hold", before, after)}
 	}
 	return nil
+}
+
+// stillUp says how to see and how to end the bundled stack.
+func stillUp(out io.Writer, rb *runbook.Runbook) {
+	if !bundled(rb) {
+		return
+	}
+	flag := ""
+	if rb.Target.Platform != "local" {
+		flag = " --platform " + rb.Target.Platform
+	}
+	fmt.Fprintf(out, "The stack is still up: gameday ps%[1]s shows it, gameday down%[1]s ends it.\n", flag)
 }

@@ -22,6 +22,7 @@ import (
 type runFlags struct {
 	experiments []string
 	profile     string
+	platform    string
 	folder      string
 	format      string
 	seed        uint64
@@ -44,6 +45,7 @@ func runCommand() *cobra.Command {
 	}
 	c.Flags().StringSliceVar(&f.experiments, "experiment", nil, "run only this experiment (may be given again)")
 	c.Flags().StringVar(&f.profile, "profile", "", "settings to begin with, whatever the runbook says: naive or resilient")
+	c.Flags().StringVar(&f.platform, "platform", "", "where the target is, whatever the runbook says: local or compose")
 	c.Flags().StringVar(&f.folder, "journal", "", "folder of the journal (default gamedays/<date>-<slug>)")
 	c.Flags().StringVar(&f.format, "format", "text", "what to print: text, json or junit")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of every random choice (default: a fresh one, which is printed)")
@@ -62,6 +64,13 @@ func (f *runFlags) runbook(name string) (*runbook.Runbook, error) {
 	}
 	if !slices.Contains([]string{"text", "json", "junit"}, f.format) {
 		return nil, &exit{badUse, fmt.Errorf("there is no format %q (there are: text, json, junit)", f.format)}
+	}
+	switch f.platform {
+	case "":
+	case "local", "compose":
+		rb.Target.Platform = f.platform
+	default:
+		return nil, &exit{badUse, fmt.Errorf("there is no platform %q here (there are: local, compose)", f.platform)}
 	}
 	switch f.profile {
 	case "":

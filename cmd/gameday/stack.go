@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"gameday"
 	"gameday/engine"
 	"gameday/engine/platform"
+	"gameday/engine/platform/compose"
 	"gameday/engine/platform/local"
 )
 
@@ -26,13 +28,13 @@ const defaultProject = "orchestrator"
 type stackFlags struct{ platform, project, profile string }
 
 func (f *stackFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.platform, "platform", "local", "where the stack runs: local")
+	c.Flags().StringVar(&f.platform, "platform", "local", "where the stack runs: local or compose")
 	c.Flags().StringVar(&f.project, "project", defaultProject, "name of the stack")
 }
 
 func (f *stackFlags) check() error {
-	if f.platform != "local" {
-		return &exit{badUse, fmt.Errorf("there is no platform %q here (there is: local)", f.platform)}
+	if f.platform != "local" && f.platform != "compose" {
+		return &exit{badUse, fmt.Errorf("there is no platform %q here (there are: local, compose)", f.platform)}
 	}
 	if f.profile != "" && f.profile != "naive" && f.profile != "resilient" {
 		return &exit{badUse, fmt.Errorf("there is no profile %q (there are: naive, resilient)", f.profile)}
@@ -42,17 +44,31 @@ func (f *stackFlags) check() error {
 
 // openPlatform finds a platform for the engine and the keeper.
 func openPlatform(ctx context.Context, name, project string) (platform.Platform, error) {
-	if name != "local" {
-		return nil, fmt.Errorf("this build has no driver for platform %q (it has: local)", name)
-	}
 	if project == "" {
 		project = defaultProject
 	}
-	s, err := local.Open(ctx, project)
-	if err != nil {
-		return nil, err
+	switch name {
+	case "local":
+		s, err := local.Open(ctx, project)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	case "compose":
+		p, err := compose.Open(ctx, project)
+		if err != nil {
+			return nil, err
+		}
+		return p, nil
+	default:
+		return nil, fmt.Errorf("this build has no driver for platform %q (it has: local, compose)", name)
 	}
-	return s, nil
+}
+
+// composeStack is the bundled stack under Docker Compose.
+func composeStack(project, profile string, told func(string)) (compose.Stack, error) {
+	home, err := local.Home()
+	return compose.Stack{Project: project, Profile: profile, File: gameday.ComposeFile, Folder: filepath.Join(home, "compose", project), Told: told}, err
 }
 
 func upCommand() *cobra.Command {
@@ -62,7 +78,7 @@ func upCommand() *cobra.Command {
 			return err
 		}
 		begun := time.Now()
-		s, known, err := bring(c.Context(), f.project, f.profile, func(what string) { fmt.Fprintln(c.ErrOrStderr(), "  …", what) })
+		s, known, err := bring(c.Context(), f.platform, f.project, f.profile, func(what string) { fmt.Fprintln(c.ErrOrStderr(), "  …", what) })
 		if err != nil {
 			return err
 		}
@@ -84,7 +100,31 @@ func upCommand() *cobra.Command {
 }
 
 // bring makes sure that the stack is up and, where profile names one, that its settings are in force.
-func bring(ctx context.Context, project, profile string, told func(string)) (s *local.Stack, known bool, err error) {
+func bring(ctx context.Context, where, project, profile string, told func(string)) (s platform.Platform, known bool, err error) {
+	if where == "compose" {
+		stack, err := composeStack(project, profile, told)
+		if err != nil {
+			return nil, false, err
+		}
+		s, known, err = stack.Up(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+	} else if s, known, err = bringLocal(ctx, project, profile, told); err != nil {
+		return nil, false, err
+	}
+	if profile == "" {
+		return s, known, err
+	}
+	env, err := s.Environment(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	_, err = engine.NewSettings(env).Apply(ctx, engine.Change{Profile: profile, By: "gameday", Why: "--profile " + profile})
+	return s, known, err
+}
+
+func bringLocal(ctx context.Context, project, profile string, told func(string)) (platform.Platform, bool, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, false, err
@@ -93,16 +133,7 @@ func bring(ctx context.Context, project, profile string, told func(string)) (s *
 	if profile != "" {
 		argv = append(argv, "--profile", profile)
 	}
-	s, known, err = local.Bring(ctx, project, argv, told)
-	if err != nil || profile == "" {
-		return s, known, err
-	}
-	env, err := s.Environment(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	_, err = engine.NewSettings(env["API_URL"]).Apply(ctx, engine.Change{Profile: profile, By: "gameday", Why: "--profile " + profile})
-	return s, known, err
+	return local.Bring(ctx, project, argv, told)
 }
 
 func superviseCommand() *cobra.Command {
@@ -122,8 +153,15 @@ func downCommand() *cobra.Command {
 		if err := f.check(); err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(c.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
 		defer cancel()
+		if f.platform == "compose" {
+			stack, err := composeStack(f.project, "", func(string) {})
+			if err != nil {
+				return err
+			}
+			return stack.Down(ctx, volumes)
+		}
 		return local.Down(ctx, f.project, volumes)
 	}}
 	f.add(c)
@@ -142,13 +180,13 @@ func psCommand() *cobra.Command {
 		if format != "text" && format != "json" {
 			return &exit{badUse, fmt.Errorf("there is no format %q (there are: text, json)", format)}
 		}
-		s, err := local.Open(c.Context(), f.project)
+		s, err := openPlatform(c.Context(), f.platform, f.project)
 		if errors.Is(err, platform.ErrNotUp) && !env {
 			if format == "json" {
 				fmt.Fprintln(c.OutOrStdout(), "[]")
 				return nil
 			}
-			fmt.Fprintln(c.OutOrStdout(), "Nothing is up. Bring the stack up with: gameday up")
+			fmt.Fprintf(c.OutOrStdout(), "Nothing is up. Bring the stack up with: gameday up --platform %s\n", f.platform)
 			return nil
 		}
 		if err != nil {
@@ -186,13 +224,13 @@ func printUnits(w io.Writer, units []platform.Unit, format string) error {
 			Service  string         `json:"service"`
 			Instance string         `json:"instance"`
 			State    platform.State `json:"state"`
-			PID      int            `json:"pid"`
+			PID      any            `json:"pid"` // or the container's id
 			Addr     string         `json:"addr"`
 			Since    time.Time      `json:"since"`
 		}
 		rows := make([]row, len(units))
 		for i, u := range units {
-			rows[i] = row{u.Name, u.Service, u.Instance, u.State, u.PID, u.Addr, u.Since}
+			rows[i] = row{u.Name, u.Service, u.Instance, u.State, incarnation(u), u.Addr, u.Since}
 		}
 		out := json.NewEncoder(w)
 		out.SetIndent("", "  ")
@@ -201,9 +239,17 @@ func printUnits(w io.Writer, units []platform.Unit, format string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "UNIT\tSERVICE\tINSTANCE\tSTATE\tPID\tADDRESS\tFOR")
 	for _, u := range units {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", u.Name, u.Service, u.Instance, u.State, u.PID, u.Addr, time.Since(u.Since).Round(time.Second))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\t%s\t%s\n", u.Name, u.Service, u.Instance, u.State, incarnation(u), u.Addr, time.Since(u.Since).Round(time.Second))
 	}
 	return t.Flush()
+}
+
+// incarnation is a process's number, or a container's id.
+func incarnation(u platform.Unit) any {
+	if u.PID == 0 && u.ID != "" {
+		return u.ID
+	}
+	return u.PID
 }
 
 func logsCommand() *cobra.Command {
@@ -214,11 +260,11 @@ func logsCommand() *cobra.Command {
 		if err := f.check(); err != nil {
 			return err
 		}
-		s, err := local.Open(c.Context(), f.project)
+		s, err := openPlatform(c.Context(), f.platform, f.project)
 		if err != nil {
 			return err
 		}
-		lines, err := s.Logs(c.Context(), args[0], tail, follow)
+		lines, err := s.(platform.Logger).Logs(c.Context(), args[0], tail, follow)
 		if err != nil {
 			return err
 		}

@@ -36,6 +36,8 @@ type Spec struct {
 	Header http.Header
 	Body   func(n uint64) []byte
 	Ledger bool // answers name the work that they acknowledge
+
+	Transport http.RoundTripper // nil: one of its own
 }
 
 // Entry is acknowledged work.
@@ -69,9 +71,14 @@ type bucket struct {
 
 // Start begins to send.
 func Start(spec Spec) *Load {
+	options := []func(*vegeta.Attacker){vegeta.Timeout(patience), vegeta.KeepAlive(true), vegeta.MaxBody(64 << 10), vegeta.Redirects(vegeta.NoFollow), vegeta.Connections(1000)}
+	if spec.Transport != nil {
+		client := &http.Client{Timeout: patience, Transport: spec.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		options = []func(*vegeta.Attacker){vegeta.Client(client), vegeta.MaxBody(64 << 10)}
+	}
 	l := &Load{
 		spec: spec, done: make(chan struct{}), latency: hdrhistogram.New(latencyMin, latencyMax, digits), reasons: map[string]int{},
-		attacker: vegeta.NewAttacker(vegeta.Timeout(patience), vegeta.KeepAlive(true), vegeta.MaxBody(64<<10), vegeta.Redirects(vegeta.NoFollow), vegeta.Connections(1000)),
+		attacker: vegeta.NewAttacker(options...),
 	}
 	target := func(t *vegeta.Target) error {
 		n := l.sent.Add(1)

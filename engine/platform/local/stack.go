@@ -19,6 +19,7 @@ import (
 const (
 	serviceLabel   = "gameday.service"
 	instancesLabel = "gameday.instances"
+	onceLabel      = "gameday.once"
 )
 
 // stack is the compose file as this platform runs it.
@@ -62,7 +63,7 @@ func readStack(ctx context.Context, file []byte, project string, vars map[string
 		c := loaded.Services[name]
 		one := service{
 			name: name, counts: name, command: c.Command, env: map[string]string{}, labels: c.Labels, grace: 10 * time.Second,
-			oneShot: c.Restart == "no", after: map[string]string{},
+			oneShot: c.Labels[onceLabel] == "true", after: map[string]string{},
 		}
 		if counts := c.Labels[serviceLabel]; counts != "" {
 			one.counts = counts
