@@ -22,7 +22,6 @@ import (
 )
 
 const (
-	effectLimit = 3 * time.Second  // within which a fault must be seen in effect
 	revertLimit = 30 * time.Second // for which the console tries to put back before it leaves that to the keeper
 	breakGlass  = "undo.md"
 	byDeadline  = "its deadline"
@@ -221,8 +220,9 @@ func (r *run) carry(p *planned, begun func()) {
 	if err := r.Leases.Kept(); err != nil {
 		r.halt(&halted{by: "the keeper", why: err.Error()})
 	} else {
+		over := time.Now().Add(fault.Lasts(p.spec))
 		r.inject(p, begun)
-		r.wait(fault.Lasts(p.spec))
+		r.wait(time.Until(over))
 	}
 	r.revert(p)
 }
@@ -288,8 +288,9 @@ func (r *run) inject(p *planned, begun func()) {
 // prove looks until the fault is seen in effect. One that cannot be shown makes the verdict inconclusive, never held.
 func (r *run) prove(p *planned) {
 	body := r.faultBody(p)
+	limit := fault.EffectLimit(p.spec)
 	for begun := time.Now(); ; {
-		ctx, cancel := context.WithTimeout(r.sampling, effectLimit)
+		ctx, cancel := context.WithTimeout(r.sampling, limit)
 		evidence, err := p.fault.InEffect(ctx, p.aim)
 		cancel()
 		if err == nil {
@@ -297,7 +298,7 @@ func (r *run) prove(p *planned) {
 			_, _ = r.emit(journal.FaultInEffect, body)
 			return
 		}
-		if time.Since(begun) > effectLimit || r.ctx.Err() != nil {
+		if time.Since(begun) > limit || r.ctx.Err() != nil {
 			body.Evidence = r.values.Hide(err.Error())
 			_, _ = r.emit(journal.FaultNotInEffect, body)
 			return

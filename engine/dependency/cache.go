@@ -20,7 +20,7 @@ func open(url string) (*redis.Client, error) {
 		return nil, errors.New("the cache's address cannot be read") // the error would quote the password
 	}
 	options.DialTimeout, options.ReadTimeout, options.MaxRetries, options.DialerRetries = connectLimit, 5*time.Second, -1, 1
-	options.DisableIdentity = true
+	options.ContextTimeoutEnabled, options.DisableIdentity = true, true
 	return redis.NewClient(options), nil
 }
 
@@ -175,7 +175,7 @@ func unfill(ctx context.Context, url, lease string) (string, error) {
 			}
 		}
 	})
-	return fmt.Sprintf("%d keys of ours were removed", n), err
+	return fmt.Sprintf("keys of ours that were removed: %d", n), err
 }
 
 // Flush removes every key. Nothing brings them back.

@@ -16,7 +16,10 @@ import (
 // session is the application_name of every session that is opened for a lease.
 func session(lease string) string { return "gameday:" + lease }
 
-// connect opens a session that may write whatever the server's default is.
+const readOnlyDefault = "default_transaction_read_only"
+
+// connect opens a session that may write whatever the server's default is, unless settings leave that to the server by
+// naming it empty.
 func connect(ctx context.Context, url, name string, settings map[string]string) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -24,9 +27,12 @@ func connect(ctx context.Context, url, name string, settings map[string]string) 
 	}
 	config.ConnectTimeout = connectLimit
 	config.RuntimeParams["application_name"] = name
-	config.RuntimeParams["default_transaction_read_only"] = "off"
+	config.RuntimeParams[readOnlyDefault] = "off"
 	for k, v := range settings {
 		config.RuntimeParams[k] = v
+	}
+	if config.RuntimeParams[readOnlyDefault] == "" {
+		delete(config.RuntimeParams, readOnlyDefault)
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
@@ -78,7 +84,7 @@ func endSessions(ctx context.Context, url, lease string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d sessions of ours were ended", n), nil
+	return fmt.Sprintf("sessions of ours that were ended: %d", n), nil
 }
 
 // Held counts the sessions that a lease holds, and says how many the server takes.
@@ -239,5 +245,10 @@ func alterSystem(ctx context.Context, url, what string) error {
 
 // Default reads what a new session's transactions are by default.
 func Default(ctx context.Context, url string) (string, error) {
-	return once[string](ctx, url, `SELECT reset_val FROM pg_settings WHERE name = 'default_transaction_read_only'`)
+	conn, err := connect(ctx, url, "gameday", map[string]string{readOnlyDefault: ""})
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	return query[string](ctx, conn, `SELECT current_setting('default_transaction_read_only')`)
 }

@@ -107,11 +107,11 @@ func (t *tally) shown(_ context.Context, url string, _ Aim) (string, error) {
 	if t.n[url] == 0 {
 		return "", fmt.Errorf("there were no %s", t.what)
 	}
-	return fmt.Sprintf("%d %s", t.n[url], t.what), nil
+	return fmt.Sprintf("%s: %d", t.what, t.n[url]), nil
 }
 
 func terminate(match string) inside {
-	t := &tally{what: "sessions were ended"}
+	t := &tally{what: "sessions that were ended"}
 	return inside{check: database, shown: t.shown, do: func(ctx context.Context, url string, _ Aim) error {
 		n, err := dependency.Terminate(ctx, url, match)
 		t.set(url, int64(n))
@@ -183,7 +183,7 @@ func pauseCache() inside {
 }
 
 func disconnect() inside {
-	t := &tally{what: "connections were ended"}
+	t := &tally{what: "connections that were ended"}
 	return inside{check: cache, shown: t.shown, do: func(ctx context.Context, url string, _ Aim) error {
 		n, err := dependency.Disconnect(ctx, url)
 		t.set(url, int64(n))
@@ -211,7 +211,7 @@ func fillCache(percent float64) inside {
 }
 
 func flush() inside {
-	t := &tally{what: "keys were removed"}
+	t := &tally{what: "keys that were removed"}
 	return inside{check: cache, shown: t.shown, do: func(ctx context.Context, url string, _ Aim) error {
 		n, err := dependency.Flush(ctx, url)
 		t.set(url, n)
@@ -235,12 +235,17 @@ func failOver() inside {
 			}
 			return dependency.FailOver(ctx, env["SENTINEL_ADDRS"])
 		},
-		shown: func(ctx context.Context, url string, _ Aim) (string, error) {
-			primary, err := dependency.Primary(ctx, url)
-			if err == nil && primary {
-				err = errors.New("it is the primary as before")
+		shown: func(ctx context.Context, url string, a Aim) (string, error) {
+			for _, u := range a.All { // the old primary learns of it later
+				other, err := a.Platform.(platform.Stores).Connection(ctx, u.Name)
+				if err != nil || other == url || u.Service != a.Units[0].Service {
+					continue
+				}
+				if primary, err := dependency.Primary(ctx, other); err == nil && primary {
+					return u.Name + " is the primary now", nil
+				}
 			}
-			return "it is not the primary any more", err
+			return "", errors.New("no other node is the primary yet")
 		},
 	}
 }

@@ -162,6 +162,15 @@ func Limit(f runbook.Fault) time.Duration {
 	}
 }
 
+// EffectLimit is within which a fault must be seen in effect.
+func EffectLimit(f runbook.Fault) time.Duration {
+	const least, most, failover = time.Second, 3 * time.Second, 15 * time.Second
+	if f.Kind == "cache.failover" { // sentinels take their time, and nothing ends it
+		return failover
+	}
+	return max(least, min(most, Lasts(f)))
+}
+
 // each does something to all units at once and returns the first error; the others go on to their end.
 func each(units []platform.Unit, do func(platform.Unit) error) error {
 	results := make(chan error, len(units))

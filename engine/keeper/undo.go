@@ -60,7 +60,10 @@ func carryOut(ctx context.Context, p platform.Platform, step platform.Step) (str
 	if !ok {
 		return "", errors.New("the platform puts nothing back")
 	}
-	return "", undoer.Undo(ctx, step)
+	if err := undoer.Undo(ctx, step); err != nil || step.Op != platform.Mend {
+		return "", err
+	}
+	return "what was made for it is gone", nil
 }
 
 // runStep runs the runbook's own program that puts back. That it ended well is all that can be known of it.

@@ -3,12 +3,15 @@ package compose
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/moby/moby/api/types/container"
 )
+
+const sentinelPort = 26379
 
 // Environment gives what runbooks may use: POSTGRES_DSN where the project has one PostgreSQL, CACHE_ADDRS where it has
 // caches, and API_URL where it has a service called api.
@@ -26,7 +29,9 @@ func (p *Project) Environment(ctx context.Context) (map[string]string, error) {
 		}
 		switch {
 		case u.Service == "sentinel":
-			sentinels = append(sentinels, u.Addr)
+			if ip := ownAddress(c); ip.IsValid() {
+				sentinels = append(sentinels, netip.AddrPortFrom(ip, sentinelPort).String())
+			}
 		case isPostgres(c):
 			if dsn, err := connection(c); err == nil {
 				databases = append(databases, dsn)

@@ -110,6 +110,8 @@ func unitOf(c container.InspectResponse) platform.Unit {
 		when = c.State.FinishedAt
 		u.Exit = fmt.Sprintf("exit status %d", c.State.ExitCode)
 		switch {
+		case c.State.Status == container.StateCreated:
+			u.Exit = "not started yet"
 		case c.State.OOMKilled:
 			u.Exit = "killed for want of memory"
 		case c.State.ExitCode > 128 && c.State.ExitCode < 160:
