@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -162,6 +163,11 @@ func (s Stack) choices(ctx context.Context, docker *client.Client) (map[string]s
 			vars[i.variable] = i.standIn
 		}
 	}
+	if os.Getenv("NETWORK") == "" && vars["NETWORK"] == "" {
+		if vars["NETWORK"], err = freeNetwork(ctx, docker); err != nil {
+			return nil, err
+		}
+	}
 	taken := map[int]bool{}
 	for _, p := range []struct {
 		variable    string
@@ -175,6 +181,27 @@ func (s Stack) choices(ctx context.Context, docker *client.Client) (map[string]s
 		}
 	}
 	return vars, s.write(vars)
+}
+
+// freeNetwork finds the first three numbers of a network that no other network of the engine uses.
+func freeNetwork(ctx context.Context, docker *client.Client) (string, error) {
+	list, err := docker.NetworkList(ctx, client.NetworkListOptions{})
+	if err != nil {
+		return "", explain(err)
+	}
+	for last := 245; last > 200; last-- {
+		free := true
+		mine := netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 31, byte(last), 0}), 24)
+		for _, n := range list.Items {
+			for _, c := range n.IPAM.Config {
+				free = free && !c.Subnet.Overlaps(mine)
+			}
+		}
+		if free {
+			return fmt.Sprintf("172.31.%d", last), nil
+		}
+	}
+	return "", errors.New("no network from 172.31.201.0/24 to 172.31.245.0/24 is free: set NETWORK to the first three numbers of one that is")
 }
 
 // freePorts finds so many neighbouring ports on 127.0.0.1, from first on.

@@ -166,7 +166,7 @@ func (s *supervisor) cache(u *unit, r replica, flags []string) {
 	for _, flag := range flags {
 		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
 		switch {
-		case name == "port" || name == "bind" || name == "announce_ip": // here addresses stay
+		case name == "port" || name == "bind":
 		case dragonfly:
 			args = append(args, flag)
 		case name == "replicaof":

@@ -29,6 +29,7 @@ type stack struct {
 
 type service struct {
 	name     string // in the compose file
+	address  string // that the compose file gives it, or nothing
 	counts   string // the service that its units count as
 	command  []string
 	env      map[string]string
@@ -78,6 +79,11 @@ func readStack(ctx context.Context, file []byte, project string, vars map[string
 		}
 		for k, v := range c.DependsOn {
 			one.after[k] = v.Condition
+		}
+		for _, network := range c.Networks {
+			if network != nil && network.Ipv4Address != "" {
+				one.address = network.Ipv4Address
+			}
 		}
 		one.port = containerPort(c, loaded.Services)
 		instances := strings.FieldsFunc(c.Labels[instancesLabel], func(r rune) bool { return r == ',' || r == ' ' })
@@ -140,7 +146,11 @@ func (s *stack) localize(text string) string {
 			continue
 		}
 		at := s.addrs(one.name)
-		name := regexp.MustCompile(`\b` + regexp.QuoteMeta(one.name) + `([: ])` + strconv.Itoa(one.port) + `\b`)
+		known := regexp.QuoteMeta(one.name)
+		if one.address != "" {
+			known += "|" + regexp.QuoteMeta(one.address)
+		}
+		name := regexp.MustCompile(`\b(` + known + `)([: ])` + strconv.Itoa(one.port) + `\b`)
 		text = name.ReplaceAllStringFunc(text, func(m string) string {
 			if strings.Contains(m, " ") {
 				return strings.Replace(at[0], ":", " ", 1)
