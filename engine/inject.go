@@ -33,7 +33,7 @@ func (r *run) makePlan(random *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	r.plan = nil
+	var plan []*planned
 	body := journal.Plan{Run: r.n, Stops: r.stops()}
 	for i, spec := range r.e.Inject {
 		p := &planned{spec: spec}
@@ -54,13 +54,16 @@ func (r *run) makePlan(random *rand.Rand) error {
 			return fmt.Errorf("%s cannot be planned: %w", spec.Kind, err)
 		}
 		p.lease.Manual = r.manual(p)
-		r.plan = append(r.plan, p)
+		plan = append(plan, p)
 		kind, touches := fault.Traits(spec.Kind)
 		body.Steps = append(body.Steps, journal.PlanFault{
 			Fault: spec.Kind, Units: names(p.units), OutOf: p.outOf, After: spec.After.Std(), For: lasts,
 			Reversibility: string(kind), Undo: p.lease.Manual, Touches: touches,
 		})
 	}
+	r.mu.Lock()
+	r.plan = plan
+	r.mu.Unlock()
 	if err := r.writeBreakGlass(); err != nil {
 		return err
 	}
@@ -227,6 +230,12 @@ func (r *run) carry(p *planned, begun func()) {
 	r.revert(p)
 }
 
+func (p *planned) setActive(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.active = yes
+}
+
 // notReady tells why a fault could not be made ready, which ends the run, unless that is ending already.
 func (r *run) notReady(p *planned, err error) {
 	if r.ctx.Err() != nil {
@@ -280,6 +289,7 @@ func (r *run) inject(p *planned, begun func()) {
 		r.halt(&halted{lost: true, by: p.spec.Kind + " could not be injected", why: body.Evidence})
 		return
 	}
+	p.setActive(true)
 	_, _ = r.emit(journal.FaultInjected, body)
 	_ = r.Leases.Mark(p.lease, keeper.Active, r.By, "")
 	r.prove(p)
@@ -309,6 +319,7 @@ func (r *run) prove(p *planned) {
 
 // revert puts a fault back, unless the keeper did.
 func (r *run) revert(p *planned) {
+	p.setActive(false)
 	body := r.faultBody(p)
 	body.By = r.cause()
 	_, _ = r.emitSoon(journal.FaultReverting, body)

@@ -43,6 +43,9 @@ func init() {
 			eachFault(func(f *FaultRun, e Event, b FaultBody) { f.EffectOff, f.Evidence = &e.Off, b.Evidence })),
 		FaultNotInEffect: ofRun(faultRun, func(b FaultBody) string { return b.Fault + " could not be shown in effect: " + b.Evidence }, nil),
 		FaultReverting:   ofRun(faultRun, nil, nil),
+		FaultEndedWithUnit: ofRun(faultRun, func(b FaultBody) string {
+			return fmt.Sprintf("%s on %s ended with it: %s", b.Fault, Aimed(b.Units, 0), b.Evidence)
+		}, nil),
 		FaultReverted: ofRun(faultRun, func(b FaultBody) string { return fmt.Sprintf("%s reverted by %s: %s", b.Fault, b.By, b.Evidence) },
 			eachFault(func(f *FaultRun, e Event, b FaultBody) {
 				f.RevertedAt, f.RevertedOff, f.RevertedBy, f.Failed = &e.At, &e.Off, b.By, ""

@@ -89,7 +89,7 @@ func (r *rules) apply(p *path) error {
 			for _, far := range p.far() {
 				match := join(proto(unix.IPPROTO_TCP), away(expr.MetaKeyOIFNAME), far.match(toAddr, toPort), unmarked())
 				add(nat, match, redirect(p.port))
-				add(out, match, original(), counter(), reset())
+				add(out, match, notHome(), original(), counter(), reset())
 			}
 		}
 		if len(p.To) == 0 {
@@ -223,6 +223,15 @@ func away(key expr.MetaKey) []expr.Any {
 
 func unmarked() []expr.Any {
 	return []expr.Any{&expr.Meta{Key: expr.MetaKeyMARK, Register: 1}, &expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(ours)}}
+}
+
+// notHome matches what is not addressed to this host itself. What was redirected already is; by its interface, which stays
+// what it was until it has passed all rules, that cannot be told.
+func notHome() []expr.Any {
+	return []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: toAddr, Len: 1},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{127}},
+	}
 }
 
 // original matches what whoever opened a connection sends.
