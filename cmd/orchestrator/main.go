@@ -21,7 +21,7 @@ const usage = `orchestrator runs one part of the bundled workflow orchestrator.
   orchestrator check URL   exit 0 if URL answers 2xx (for health checks)
 
 Environment: POSTGRES_DSN, CACHE_ADDRS (comma-separated), SENTINEL_ADDRS (optional), LISTEN_ADDR, SHARED_ADDR (an
-address that several APIs answer on), UNIT (its name), WORKER_CONCURRENCY.`
+address that several APIs answer on), UNIT (its name), WORKER_CONCURRENCY, DIAL_THROUGH (proxies before the stores).`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)

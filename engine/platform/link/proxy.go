@@ -50,6 +50,13 @@ func (p *Proxy) Set(t Toxics) {
 	p.cut()
 }
 
+// Delay is what the toxics in force may add to a round trip.
+func (p *Proxy) Delay() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.toxics.Latency + p.toxics.Jitter
+}
+
 // Passed counts the connections that were passed on so far.
 func (p *Proxy) Passed() int64 { return p.passed.Load() }
 

@@ -32,6 +32,10 @@ var (
 	_ platform.Pauser   = (*Stack)(nil)
 	_ platform.Undoer   = (*Stack)(nil)
 	_ platform.Logger   = (*Stack)(nil)
+
+	_ platform.Network   = (*Stack)(nil)
+	_ platform.Resources = (*Stack)(nil)
+	_ platform.Stores    = (*Stack)(nil)
 )
 
 // Open finds the stack of a project; the error wraps platform.ErrNotUp where no supervisor answers.
@@ -90,13 +94,73 @@ func (s *Stack) Pause(ctx context.Context, unit string) error {
 	return s.order(ctx, unit, "pause", order{})
 }
 
-// Undo starts or resumes a unit; doing so again is harmless.
+// Fits reports which impairments need packets or names, which this platform has none of.
+func (s *Stack) Fits(i platform.Impairment) error { return fits(i) }
+
+// Prepare does nothing: every path has its proxy already.
+func (s *Stack) Prepare(context.Context, string, platform.Impairment) error { return nil }
+
+// Impair cuts a unit's connections once and has those that come after impaired.
+func (s *Stack) Impair(ctx context.Context, unit string, i platform.Impairment) error {
+	return s.order(ctx, unit, opImpair, order{Impairment: i})
+}
+
+// Impaired asks a question through a path.
+func (s *Stack) Impaired(ctx context.Context, unit string, i platform.Impairment) (string, error) {
+	return s.ask(ctx, unit, order{Impairment: i})
+}
+
+// Presses reports which pressures need what this platform does not have.
+func (s *Stack) Presses(p platform.Pressure) error { return canPress(p) }
+
+// Standing has nothing to remember: the supervisor's own work is all that has to end.
+func (s *Stack) Standing(_ context.Context, _ string, p platform.Pressure) (map[string]string, error) {
+	return map[string]string{"kind": p.Kind}, nil
+}
+
+// Press begins to take resources.
+func (s *Stack) Press(ctx context.Context, unit string, p platform.Pressure) error {
+	return s.order(ctx, unit, opPress, order{Pressure: p})
+}
+
+// Pressed says what is taken.
+func (s *Stack) Pressed(ctx context.Context, unit string, p platform.Pressure) (string, error) {
+	return s.ask(ctx, unit, order{Pressure: p})
+}
+
+func (s *Stack) ask(ctx context.Context, unit string, o order) (evidence string, err error) {
+	return evidence, s.call(ctx, http.MethodPost, "/units/"+url.PathEscape(unit)+"/"+opLook, o, &evidence)
+}
+
+// Connection gives the URL of the database, or of a cache.
+func (s *Stack) Connection(ctx context.Context, unit string) (string, error) {
+	units, err := s.Units(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, u := range units {
+		switch {
+		case u.Name != unit:
+		case u.Service == "postgres":
+			env, err := s.Environment(ctx)
+			return env["POSTGRES_DSN"], err
+		case u.Service == "cache":
+			return "redis://" + u.Addr, nil
+		}
+	}
+	return "", fmt.Errorf("%s is neither the database nor a cache", unit)
+}
+
+// Undo carries out a step that puts back; doing so again is harmless.
 func (s *Stack) Undo(ctx context.Context, step platform.Step) error {
-	return s.order(ctx, step.Unit, string(step.Op), order{})
+	return s.order(ctx, step.Unit, string(step.Op), order{Lease: step.Lease})
 }
 
 // Manual gives the command that does the same by hand.
 func (s *Stack) Manual(step platform.Step, u platform.Unit) string {
+	if step.Op == platform.Mend {
+		return fmt.Sprintf(`curl --unix-socket %s -X POST -d '{"lease":"%s"}' http://gameday/units/%s/mend`, s.paths.socket(), step.Lease, step.Unit)
+	}
 	if step.Op == platform.Resume {
 		return fmt.Sprintf("kill -CONT %d    # and its children: pkill -CONT -P %d", u.PID, u.PID)
 	}

@@ -18,7 +18,18 @@ import (
 type order struct {
 	Signal string        `json:"signal,omitempty"`
 	Grace  time.Duration `json:"grace,omitempty"`
+	Lease  string        `json:"lease,omitempty"`
+
+	Impairment platform.Impairment `json:"impairment,omitzero"`
+	Pressure   platform.Pressure   `json:"pressure,omitzero"`
 }
+
+// Orders beside those that put back.
+const (
+	opImpair = "impair"
+	opPress  = "press"
+	opLook   = "look" // at what was ordered before: the answer is the evidence
+)
 
 // maxOrder bounds a request to the supervisor.
 const maxOrder = 4096
@@ -80,6 +91,11 @@ func (s *supervisor) act(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if r.PathValue("op") == opLook {
+		evidence, err := s.look(r.Context(), u, in)
+		answer(w, evidence, err)
+		return
+	}
 	answer(w, "done", s.carryOut(r.Context(), u, r.PathValue("op"), in))
 }
 
@@ -95,6 +111,14 @@ func (s *supervisor) carryOut(ctx context.Context, u *unit, op string, in order)
 		return u.end(ctx, in.Grace)
 	case "pause":
 		return u.pause(ctx)
+	case opImpair:
+		return s.links.impair(u.name, in.Impairment)
+	case opPress:
+		return s.press(u, in.Pressure)
+	case string(platform.Mend):
+		s.links.mend(in.Lease, u.name)
+		s.presses.mend(in.Lease, u.name)
+		return nil
 	case string(platform.Resume):
 		return u.resume()
 	case string(platform.Start):
@@ -105,6 +129,13 @@ func (s *supervisor) carryOut(ctx context.Context, u *unit, op string, in order)
 	default:
 		return fmt.Errorf("a unit cannot be told to %q", op)
 	}
+}
+
+func (s *supervisor) look(ctx context.Context, u *unit, in order) (string, error) {
+	if in.Pressure.Kind != "" {
+		return s.presses.look(in.Pressure.Lease, u.name)
+	}
+	return s.links.look(ctx, u.name, in.Impairment)
 }
 
 // watch streams changes of units, a JSON object a line.

@@ -36,7 +36,7 @@ func (s *supervisor) build(svc service, r replica) (*unit, error) {
 	case command[0] == "sh" && strings.Contains(strings.Join(command, " "), "--sentinel"):
 		s.sentinel(u, svc, r, command)
 	case slices.Contains([]string{"migrate", "api", "worker", "scheduler"}, command[0]):
-		s.orchestrator(u, svc, r, command)
+		return u, s.orchestrator(u, svc, r, command)
 	default:
 		return nil, fmt.Errorf("service %s runs %q, which this platform does not know how to run without its image", svc.name, command[0])
 	}
@@ -201,13 +201,20 @@ func (s *supervisor) sentinel(u *unit, svc service, r replica, command []string)
 	u.ready = func(ctx context.Context) error { return redisPing(ctx, r.addr) }
 }
 
-func (s *supervisor) orchestrator(u *unit, svc service, r replica, command []string) {
+func (s *supervisor) orchestrator(u *unit, svc service, r replica, command []string) error {
 	env := []string{"UNIT=" + r.unit}
 	for name, value := range svc.env {
 		if name == "LISTEN_ADDR" && r.addr != "" {
 			value = r.addr
 		}
 		env = append(env, name+"="+s.stack.localize(value))
+	}
+	if !u.oneShot {
+		through, err := s.lay(r.unit)
+		if err != nil {
+			return err
+		}
+		env = append(env, "DIAL_THROUGH="+through)
 	}
 	if svc.name == "api" {
 		env = append(env, "SHARED_ADDR="+s.shared)
@@ -216,6 +223,7 @@ func (s *supervisor) orchestrator(u *unit, svc service, r replica, command []str
 	if r.addr != "" {
 		u.ready = func(ctx context.Context) error { return httpOK(ctx, "http://"+r.addr+"/readyz") }
 	}
+	return nil
 }
 
 func httpOK(ctx context.Context, url string) error {

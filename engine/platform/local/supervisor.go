@@ -51,6 +51,8 @@ type supervisor struct {
 	stack   *stack
 	shared  string // the address that all APIs answer on
 	units   []*unit
+	links   pathSet
+	presses presses
 	env     map[string]string
 
 	mu       sync.Mutex
@@ -87,6 +89,7 @@ func Supervise(ctx context.Context, file []byte, project, profile string) error 
 		return err
 	}
 	defer door.close()
+	defer s.links.close()
 	defer s.stopAll()
 	if err := s.prepare(ctx, file, project, profile); err != nil {
 		s.setStatus(Failed, err.Error())

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 
 	"gameday/cmd/orchestrator/internal/settings"
 	"gameday/cmd/orchestrator/internal/store"
+	"gameday/cmd/orchestrator/internal/wire"
 )
 
 // The keys of the one queue there is.
@@ -80,13 +82,22 @@ func (q *Queue) dial(set settings.Settings) *redis.Client {
 	if len(q.sentinels) > 0 {
 		return redis.NewFailoverClient(&redis.FailoverOptions{
 			MasterName: Master, SentinelAddrs: q.sentinels, MaxRetries: retries, MinRetryBackoff: lo, MaxRetryBackoff: hi,
-			DialTimeout: dial, ReadTimeout: time.Second, WriteTimeout: time.Second, PoolSize: q.pool, ContextTimeoutEnabled: true, DialerRetries: 1,
+			DialTimeout: dial, ReadTimeout: time.Second, WriteTimeout: time.Second, PoolSize: q.pool, ContextTimeoutEnabled: true, DialerRetries: 1, Dialer: dialWithin(dial),
 		})
 	}
 	return redis.NewClient(&redis.Options{
 		Addr: q.addrs[0], MaxRetries: retries, MinRetryBackoff: lo, MaxRetryBackoff: hi,
-		DialTimeout: dial, ReadTimeout: time.Second, WriteTimeout: time.Second, PoolSize: q.pool, ContextTimeoutEnabled: true, DialerRetries: 1,
+		DialTimeout: dial, ReadTimeout: time.Second, WriteTimeout: time.Second, PoolSize: q.pool, ContextTimeoutEnabled: true, DialerRetries: 1, Dialer: dialWithin(dial),
 	})
+}
+
+// dialWithin opens connections within a limit.
+func dialWithin(limit time.Duration) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return wire.Dial(ctx, network, addr)
+	}
 }
 
 func (q *Queue) client() *redis.Client { return q.now.Load().client }
