@@ -103,6 +103,9 @@ var faultKinds = map[string]any{
 // FaultKinds lists every kind of fault.
 func FaultKinds() []string { return sortedKeys(faultKinds) }
 
+// LosesData reports whether a kind of fault destroys something for good, so that it is asked about twice.
+func LosesData(kind string) bool { return kind == "cache.flush" }
+
 // faultBase are the keys that every fault has.
 type faultBase struct {
 	Fault  string   `key:"fault,required" doc:"the kind of fault"`

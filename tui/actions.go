@@ -120,7 +120,13 @@ func (m *model) confirm() tea.Cmd {
 	for _, s := range run.Plan.Steps {
 		text = append(text, fmt.Sprintf("%s %s, for %s?", strings.ToUpper(s.Fault[:1])+s.Fault[1:], journal.Plain(journal.Aimed(s.Units, s.OutOf)), journal.Span(s.For)))
 	}
-	m.dialog = &component.Question{Text: append(text, "x stops it at any moment; the keeper puts it back if this console dies."), Yes: func() tea.Cmd { return m.do(engine.Confirm{By: m.By}) }}
+	question := &component.Question{Text: append(text, "x stops it at any moment; the keeper puts it back if this console dies."), Yes: func() tea.Cmd { return m.do(engine.Confirm{By: m.By}) }}
+	for _, s := range run.Plan.Steps {
+		if s.Reversibility == "irreversible" {
+			question.Then = &component.Question{Text: []string{"Nothing puts " + s.Fault + " back: " + s.Touches + ".", "Do it all the same?"}, Yes: question.Yes}
+		}
+	}
+	m.dialog = question
 	return nil
 }
 

@@ -212,6 +212,8 @@ func TestKeysBecomeCommands(t *testing.T) {
 		{"a plan is not carried out by enter alone", upTo(t, events, journal.PlanMade, 1, 0), []string{"enter"}, ""},
 		{"nor after a no", upTo(t, events, journal.PlanMade, 1, 0), []string{"enter", "n"}, ""},
 		{"y confirms it", upTo(t, events, journal.PlanMade, 1, 0), []string{"enter", "y"}, `engine.Confirm{By:"ada"}`},
+		{"what nothing puts back is asked about twice", irreversible(upTo(t, events, journal.PlanMade, 1, 0)), []string{"enter", "y"}, ""},
+		{"and done after the second yes", irreversible(upTo(t, events, journal.PlanMade, 1, 0)), []string{"enter", "y", "y"}, `engine.Confirm{By:"ada"}`},
 		{"x halts", upTo(t, events, journal.FaultInEffect, 1, 0), []string{"x"}, `engine.Halt{By:"ada"}`},
 		{"ctrl+x halts from within a form", upTo(t, events, journal.FaultInEffect, 1, 0), []string{"n", "h", "ctrl+x"}, `engine.Halt{By:"ada"}`},
 		{"x in a form is a letter", upTo(t, events, journal.FaultInEffect, 1, 0), []string{"n", "x", "enter"}, `engine.Note{By:"ada", Text:"x"}`},
@@ -270,4 +272,15 @@ func TestHostileTextIsShownHarmlessly(t *testing.T) {
 		}
 		press(m, "tab")
 	}
+}
+
+// irreversible makes the plan's faults such that nothing puts back.
+func irreversible(events []journal.Event) []journal.Event {
+	changed := slices.Clone(events)
+	for i, e := range changed {
+		if e.Kind == journal.PlanMade {
+			changed[i].Body = bytes.ReplaceAll(e.Body, []byte(`"reversibility":"reversible"`), []byte(`"reversibility":"irreversible"`))
+		}
+	}
+	return changed
 }

@@ -27,6 +27,7 @@ type runFlags struct {
 	format      string
 	seed        uint64
 	yes         bool
+	loseData    bool
 	leave       leave
 }
 
@@ -50,6 +51,7 @@ func runCommand() *cobra.Command {
 	c.Flags().StringVar(&f.format, "format", "text", "what to print: text, json or junit")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of every random choice (default: a fresh one, which is printed)")
 	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask before anything is broken")
+	c.Flags().BoolVar(&f.loseData, "lose-data", false, "go on with faults that destroy data for good (cache.flush)")
 	c.Flags().StringVar(&f.leave.confirm, "confirm", "", "production: the target's name, typed out")
 	c.Flags().StringVar(&f.leave.override, "override", "", "production: who takes it on without a held run in staging")
 	c.Flags().StringVar(&f.leave.evidence, "evidence", "gamedays", "production: folder of past game days")
@@ -105,7 +107,7 @@ func run1(ctx context.Context, rb *runbook.Runbook, f runFlags, in io.Reader, ou
 	if err != nil {
 		return &exit{badUse, err}
 	}
-	if err := confirm(rb, f.yes, in, messages); err != nil {
+	if err := confirm(rb, f, in, messages); err != nil {
 		return err
 	}
 	p := newProgress(progressTo)
@@ -132,12 +134,23 @@ func run1(ctx context.Context, rb *runbook.Runbook, f runFlags, in io.Reader, ou
 }
 
 // confirm asks before anything is broken: always outside rehearsals, and wherever somebody is there to ask.
-func confirm(rb *runbook.Runbook, yes bool, in io.Reader, out io.Writer) error {
-	if yes {
-		return nil
-	}
+// What destroys data for good is asked about twice.
+func confirm(rb *runbook.Runbook, f runFlags, in io.Reader, out io.Writer) error {
 	terminal, ok := in.(*os.File)
 	asked := ok && term.IsTerminal(terminal.Fd())
+	answers := bufio.NewReader(in)
+	if lost := losses(rb, f.experiments); lost != "" && !f.loseData {
+		if !asked {
+			return &exit{badUse, fmt.Errorf("%s destroys data, and nothing brings it back: say --lose-data if it is meant", lost)}
+		}
+		fmt.Fprintf(out, "%s destroys data, and nothing brings it back. Type the target's name (%s) if it is meant: ", lost, rb.Target.Project)
+		if line, _ := answers.ReadString('\n'); strings.TrimSpace(line) != rb.Target.Project {
+			return &exit{aborted, errors.New("nothing was broken")}
+		}
+	}
+	if f.yes {
+		return nil
+	}
 	if !asked {
 		if rb.Environment == "rehearsal" {
 			return nil
@@ -150,11 +163,26 @@ func confirm(rb *runbook.Runbook, yes bool, in io.Reader, out io.Writer) error {
 		}
 	}
 	fmt.Fprintf(out, "Break %s/%s (%s)? Type yes: ", rb.Target.Platform, rb.Target.Project, rb.Environment)
-	line, _ := bufio.NewReader(in).ReadString('\n')
+	line, _ := answers.ReadString('\n')
 	if strings.TrimSpace(line) != "yes" {
 		return &exit{aborted, errors.New("nothing was broken")}
 	}
 	return nil
+}
+
+// losses names a fault of the experiments that are to run which destroys data, or nothing.
+func losses(rb *runbook.Runbook, chosen []string) string {
+	for _, e := range rb.Experiments {
+		if len(chosen) > 0 && !slices.Contains(chosen, e.Name) {
+			continue
+		}
+		for _, f := range e.Inject {
+			if runbook.LosesData(f.Kind) {
+				return f.Kind
+			}
+		}
+	}
+	return ""
 }
 
 // outcome gives the exit code of a game day.

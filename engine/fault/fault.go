@@ -115,9 +115,6 @@ func New(f runbook.Fault) (Fault, error) {
 	return k.make(f.Params), nil
 }
 
-// LosesData reports whether a kind of fault destroys something for good, so that it is asked about twice.
-func LosesData(kind string) bool { return kind == "cache.flush" }
-
 // Preparer is a fault that has to get ready before it can take effect at once. What it makes to that end is under the lease
 // like the rest, and goes with the undo.
 type Preparer interface {

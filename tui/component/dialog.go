@@ -20,12 +20,16 @@ type Dialog interface {
 type Question struct {
 	Text []string
 	Yes  func() tea.Cmd
+	Then *Question // asked after a yes, instead of Yes
 }
 
 // Update takes y for yes; n and escape leave.
 func (q *Question) Update(k tea.KeyPressMsg) (Dialog, tea.Cmd) {
 	switch k.String() {
 	case "y", "Y":
+		if q.Then != nil {
+			return q.Then, nil
+		}
 		return nil, q.Yes()
 	case "n", "N", "esc", "q":
 		return nil, nil

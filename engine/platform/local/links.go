@@ -186,9 +186,9 @@ func (l *pathSet) look(ctx context.Context, unit string, i platform.Impairment) 
 	switch i.Kind {
 	case "latency":
 		if err != nil || took < i.Latency/2 {
-			return "", fmt.Errorf("%s answers %s after %s (%v)", p.to, unit, took, err)
+			return "", fmt.Errorf("%s answers %s after %s (%v)", p.to, p.from, took, err)
 		}
-		return fmt.Sprintf("%s answers %s after %s", p.to, unit, took.Round(100*time.Microsecond)), nil
+		return fmt.Sprintf("%s answers %s after %s", p.to, p.from, took.Round(100*time.Microsecond)), nil
 	case "bandwidth":
 		took, err := link.Trial(ctx, mine.toxics, trialSize)
 		return fmt.Sprintf("%d bytes take %s there and back under what is on the path; %d connections have passed it", trialSize, took.Round(time.Millisecond), passed), err
@@ -196,9 +196,9 @@ func (l *pathSet) look(ctx context.Context, unit string, i platform.Impairment) 
 		return fmt.Sprintf("a connection is still open %s after it was closed", lookLimit), link.Lingers(ctx, mine.toxics, lookLimit)
 	default:
 		if err == nil {
-			return "", fmt.Errorf("%s answers %s as before", p.to, unit)
+			return "", fmt.Errorf("%s answers %s as before", p.to, p.from)
 		}
-		return fmt.Sprintf("%s does not answer %s: %v", p.to, unit, err), nil
+		return fmt.Sprintf("%s does not answer %s: %v", p.to, p.from, err), nil
 	}
 }
 

@@ -116,11 +116,11 @@ const turnSpan = 50 * time.Millisecond
 func (u *unit) throttle(ctx context.Context, p *press, percent float64) {
 	still := time.Duration(percent / 100 * float64(turnSpan))
 	for turns := 0; ctx.Err() == nil; turns++ {
-		pids := u.nudge(syscall.SIGSTOP)
+		running := u.nudge(syscall.SIGSTOP)
 		time.Sleep(still)
 		u.nudge(syscall.SIGCONT)
-		if turns > 3 {
-			p.say("%s (%d processes) stands still for %.0f%% of the time", u.name, pids, percent)
+		if running && turns > 3 {
+			p.say("%s stands still for %.0f%% of the time", u.name, percent)
 		}
 		select {
 		case <-ctx.Done():
@@ -130,16 +130,15 @@ func (u *unit) throttle(ctx context.Context, p *press, percent float64) {
 	u.nudge(syscall.SIGCONT)
 }
 
-// nudge signals a unit's processes, unless the unit is down or was paused by somebody else.
-func (u *unit) nudge(s syscall.Signal) int {
+// nudge signals a unit's processes, unless the unit is down or was paused by somebody else, which it reports.
+func (u *unit) nudge(s syscall.Signal) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.cmd == nil || u.view.State == platform.Paused {
-		return 0
+		return false
 	}
-	pids := family(u.cmd.Process.Pid)
-	signalAll(pids, s)
-	return len(pids)
+	signalAll(family(u.cmd.Process.Pid), s)
+	return true
 }
 
 // spare refuses to take more memory than half of what is free: the machine has to go on.
