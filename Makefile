@@ -54,10 +54,10 @@ scenarios: build
 soak: build
 	@$(GO) run ./cmd/soak $(if $(SECONDS),-seconds $(SECONDS)) $(if $(SEED),-seed $(SEED))
 
-# crash: the console, its keeper or both killed at generated step boundaries; KILLS and SEED choose.
+# crash: the console, its keeper or both killed at generated step boundaries; KILLS, SEED and PLATFORM choose.
 crash:
-	@$(GO) build -tags crash -o bin/crash/ ./cmd/gameday && $(GO) build -o bin/crash/ ./cmd/orchestrator
-	@$(GO) run ./cmd/crash $(if $(KILLS),-kills $(KILLS)) $(if $(SEED),-seed $(SEED))
+	@CGO_ENABLED=0 $(GO) build -tags crash -o bin/crash/ ./cmd/gameday && CGO_ENABLED=0 $(GO) build -trimpath -o bin/crash/ ./cmd/orchestrator ./cmd/sidecar
+	@$(GO) run ./cmd/crash $(if $(KILLS),-kills $(KILLS)) $(if $(SEED),-seed $(SEED)) $(if $(PLATFORM),-platform $(PLATFORM)) $(if $(ONLY),-only $(ONLY))
 
 screenshots: build
 	@$(GO) run ./cmd/screenshots

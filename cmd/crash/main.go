@@ -20,44 +20,22 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"gameday/engine/platform"
-	"gameday/engine/platform/local"
 )
 
 func main() {
 	kills := flag.Int("kills", 60, "how many boundaries to die at; those that were generated are gone through until that many died")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano())%1_000_000, "seed of their order")
+	where := flag.String("platform", "local", "where the target is: local or compose")
+	only := flag.String("only", "", "only these faults, by name, with commas")
 	bin := flag.String("bin", "bin/crash", "folder of the programs, built with the tag crash")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *kills, *seed, *bin); err != nil {
+	if err := run(ctx, *where, *only, *kills, *seed, *bin); err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
 		os.Exit(1)
 	}
 }
-
-// faults are the kinds that this build injects, each as a runbook writes it.
-var faults = map[string]string{
-	"kill":    "{fault: kill, select: {service: worker}, for: 300ms}",
-	"stop":    "{fault: stop, select: {service: worker}, grace: 2s, for: 300ms}",
-	"pause":   "{fault: pause, select: {service: worker}, for: 300ms}",
-	"restart": "{fault: restart, select: {instance: i-2}, down: 300ms}",
-	"script":  "{fault: script, inject: [touch, scripted], revert: [rm, -f, scripted], for: 300ms}",
-	"two":     "{fault: pause, select: {unit: worker-1}, for: 400ms}, {fault: kill, select: {unit: worker-2}, after: 100ms, for: 200ms}",
-}
-
-const book = `gameday: v1
-title: crash
-target: {platform: local, project: crash}
-steady_state: [{name: up, probe: {units: {service: worker}}, expect: running >= 3, every: 50ms, over: 50ms}]
-experiments:
-  - name: e
-    hypothesis: h
-    inject: [%s]
-    observe: 500ms
-`
 
 // point is one boundary to die at. Its victim is the console at its own boundaries, its keeper at the console's, both at
 // the console's, or the keeper at its own.
@@ -68,12 +46,22 @@ type point struct {
 }
 
 type prover struct {
-	home, gameday string
-	stack         *local.Stack
-	runs          int
+	home, gameday, platform string
+	faults                  map[string]string
+	target                  target
+	runs                    int
 }
 
-func run(ctx context.Context, kills int, seed uint64, bin string) error {
+func run(ctx context.Context, where, only string, kills int, seed uint64, bin string) error {
+	faults := map[string]string{}
+	for name, f := range all[where] {
+		if only == "" || slices.Contains(strings.Split(only, ","), name) {
+			faults[name] = f
+		}
+	}
+	if len(faults) == 0 {
+		return fmt.Errorf("no fault is chosen (on %s there are: %v)", where, slices.Sorted(maps.Keys(all[where])))
+	}
 	home, err := os.MkdirTemp("", "gd")
 	if err != nil {
 		return err
@@ -86,12 +74,14 @@ func run(ctx context.Context, kills int, seed uint64, bin string) error {
 	if err := errors.Join(os.Chmod(home, 0o711), os.Setenv("GAMEDAY_HOME", home)); err != nil {
 		return err
 	}
-	p := &prover{home: home, gameday: program}
-	if out, err := exec.CommandContext(ctx, program, "up", "--project", "crash", "--profile", "resilient").CombinedOutput(); err != nil {
+	p := &prover{home: home, gameday: program, platform: where, faults: faults}
+	if out, err := exec.CommandContext(ctx, program, "up", "--platform", where, "--project", project, "--profile", "resilient").CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
-	defer func() { _ = exec.Command(program, "down", "--project", "crash").Run() }()
-	if p.stack, err = local.Open(ctx, "crash"); err != nil {
+	defer func() {
+		_ = exec.Command(program, "down", "--platform", where, "--project", project, "--volumes").Run()
+	}()
+	if p.target, err = look(ctx, where); err != nil {
 		return err
 	}
 	points, err := p.generate(ctx)
@@ -127,7 +117,7 @@ func run(ctx context.Context, kills int, seed uint64, bin string) error {
 // goes its whole way too, and lists what both reach.
 func (p *prover) generate(ctx context.Context) ([]point, error) {
 	var points []point
-	for _, name := range slices.Sorted(maps.Keys(faults)) {
+	for _, name := range slices.Sorted(maps.Keys(p.faults)) {
 		trace := filepath.Join(p.home, "trace")
 		_ = os.Remove(trace)
 		if _, err := p.play(ctx, name, "GAMEDAY_CRASH_TRACE="+trace); err != nil {
@@ -178,7 +168,7 @@ func reached(trace, who string) ([]string, error) {
 func (p *prover) play(ctx context.Context, name string, env ...string) (folder string, err error) {
 	p.runs++
 	path := filepath.Join(p.home, "book.yaml")
-	if err := os.WriteFile(path, fmt.Appendf(nil, book, faults[name]), 0o644); err != nil {
+	if err := os.WriteFile(path, fmt.Appendf(nil, book, p.platform, project, p.faults[name]), 0o644); err != nil {
 		return "", err
 	}
 	folder = filepath.Join(p.home, "days", fmt.Sprint(p.runs))
@@ -240,7 +230,7 @@ func (p *prover) try(ctx context.Context, at point) (died bool, err error) {
 func (p *prover) playAndKill(ctx context.Context, name string, env ...string) (string, error) {
 	p.runs++
 	path, folder := filepath.Join(p.home, "book.yaml"), filepath.Join(p.home, "days", fmt.Sprint(p.runs))
-	if err := os.WriteFile(path, fmt.Appendf(nil, book, faults[name]), 0o644); err != nil {
+	if err := os.WriteFile(path, fmt.Appendf(nil, book, p.platform, project, p.faults[name]), 0o644); err != nil {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, p.gameday, "run", path, "--yes", "--journal", folder)
@@ -260,22 +250,10 @@ func (p *prover) playAndKill(ctx context.Context, name string, env ...string) (s
 	return folder, nil
 }
 
-// whole looks from outside, for as long as within: every unit runs, and no process of it is stopped.
+// whole looks from outside, for as long as within: the target is as it was, and nothing of ours is left in it.
 func (p *prover) whole(ctx context.Context, within time.Duration) error {
-	var wrong string
 	for deadline := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
-		units, err := p.stack.Units(ctx)
-		if err != nil {
-			return err
-		}
-		wrong = ""
-		for _, u := range units {
-			if u.State != platform.Running {
-				wrong = fmt.Sprintf("%s is %s", u.Name, u.State)
-			} else if stopped(u.PID) {
-				wrong = fmt.Sprintf("%s (pid %d) is stopped", u.Name, u.PID)
-			}
-		}
+		wrong := p.target.wrong(ctx)
 		if _, err := os.Stat(filepath.Join(p.home, "scripted")); err == nil {
 			wrong = "what the script fault made is still there"
 		}
@@ -286,16 +264,6 @@ func (p *prover) whole(ctx context.Context, within time.Duration) error {
 			return errors.New(wrong)
 		}
 	}
-}
-
-// stopped reads a process's state from the kernel (proc(5)).
-func stopped(pid int) bool {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return true
-	}
-	rest := string(data[strings.LastIndexByte(string(data), ')')+1:])
-	return strings.HasPrefix(strings.TrimSpace(rest), "T")
 }
 
 // journalWhole checks that no acknowledged event was lost and that what was put back is told, where there was anything.
