@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 )
 
@@ -70,6 +71,16 @@ func EnsureImage(ctx context.Context, docker *client.Client, image, program stri
 	}
 	defer func() { _ = built.Body.Close() }()
 	return buildFailure(image, built.Body)
+}
+
+// Kernel reports what the engine's kernel lacks for faults of a network, by having a sidecar set a rule in a namespace of
+// its own.
+func Kernel(ctx context.Context, docker *client.Client) error {
+	p := &Project{name: "none", docker: docker}
+	_, err := p.runOnce(ctx, "a namespace of its own", "doctor", []string{"clean", "doctor"}, func(_ *container.Config, h *container.HostConfig) {
+		h.NetworkMode, h.CapAdd = "none", []string{"NET_ADMIN"}
+	})
+	return err
 }
 
 // buildFailure reads what the engine says of a build to its end.
