@@ -44,6 +44,7 @@ var benches = []bench{
 	{"takeover", benchTakeover},
 	{"age", benchAge},
 	{"journal", benchJournal},
+	{"docker", benchDocker},
 }
 
 func main() {

@@ -143,7 +143,7 @@ func benchKill(ctx context.Context) ([]Figure, error) {
 	}
 	var ours, bare []time.Duration
 	for range kills {
-		d, err := killThroughSession(ctx, stack, env)
+		d, err := killLocal(ctx, stack, env)
 		if err != nil {
 			return nil, err
 		}
@@ -192,7 +192,7 @@ func killBare(ctx context.Context, stack *local.Stack) (time.Duration, error) {
 	return (<-ended).Sub(begun), nil
 }
 
-func killThroughSession(ctx context.Context, stack *local.Stack, env map[string]string) (time.Duration, error) {
+func killLocal(ctx context.Context, stack *local.Stack, env map[string]string) (time.Duration, error) {
 	for _, name := range []string{"worker-1", "worker-2", "worker-3"} {
 		if _, err := worker(ctx, stack, name); err != nil {
 			return 0, err
@@ -202,19 +202,24 @@ func killThroughSession(ctx context.Context, stack *local.Stack, env map[string]
 	if err != nil {
 		return 0, err
 	}
+	opener := func(ctx context.Context, _, project string) (platform.Platform, error) {
+		return local.Open(ctx, project)
+	}
+	return killThroughSession(ctx, []byte(killRunbook), stack, opener, env, pid)
+}
+
+// killThroughSession runs a runbook that kills one process, and gives the time from the confirmation to its death.
+func killThroughSession(ctx context.Context, text []byte, target platform.Platform, opener platform.Opener, env map[string]string, pid int) (time.Duration, error) {
 	dir, err := os.MkdirTemp("", "gdbench")
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	rb, err := runbook.Parse("bench.yaml", []byte(killRunbook))
+	rb, err := runbook.Parse("bench.yaml", text)
 	if err != nil {
 		return 0, err
 	}
-	opener := func(ctx context.Context, _, project string) (platform.Platform, error) {
-		return local.Open(ctx, project)
-	}
-	console, err := keeper.Hold(dir+"/l", keeper.Session{PID: os.Getpid(), Target: "local/" + project, Journal: dir + "/j"}, []string{program(), "keeper"})
+	console, err := keeper.Hold(dir+"/l", keeper.Session{PID: os.Getpid(), Target: rb.Target.Platform + "/" + rb.Target.Project, Journal: dir + "/j"}, []string{program(), "keeper"})
 	if err != nil {
 		return 0, err
 	}
@@ -224,7 +229,7 @@ func killThroughSession(ctx context.Context, stack *local.Stack, env map[string]
 	}
 	told := make(chan journal.Event, 4096)
 	session, err := engine.New(ctx, engine.Options{
-		Runbook: rb, Platform: stack, Open: opener, Env: env, Leases: console, Log: log, Folder: dir + "/j", Seed: 1, By: "bench",
+		Runbook: rb, Platform: target, Open: opener, Env: env, Leases: console, Log: log, Folder: dir + "/j", Seed: 1, By: "bench",
 		Told: func(e journal.Event) { told <- e },
 	})
 	if err != nil {

@@ -80,7 +80,7 @@ func report(evidence string, err error) {
 }
 
 // proxied reports whether the fault is one of those that a proxy makes; the others are made of rules alone.
-func (p *path) proxied() bool { return p.Toxics != (link.Toxics{}) }
+func (p *path) proxied() bool { return p.Toxics != (link.Toxics{}) || p.Kind == link.Pass }
 
 // listen opens what takes the path, before it is taken.
 func (p *path) listen() error {

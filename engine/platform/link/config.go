@@ -19,6 +19,9 @@ type Config struct {
 	Lasts     time.Duration    `json:"lasts"`               // after which the sidecar ends by itself
 }
 
+// Pass is the kind that does nothing but take the path: it shows what that costs.
+const Pass = "pass"
+
 // The words that a sidecar is told on its standard input. It answers each with a Report, a JSON object a line; when its
 // input ends, it puts everything back and ends.
 const (
