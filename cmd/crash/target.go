@@ -169,7 +169,7 @@ func ask(addr string) (time.Duration, error) {
 
 // docker looks for containers of ours, for rules of ours in the namespaces of workers, and at a worker's limit.
 func (t target) docker(ctx context.Context) string {
-	if left := output(ctx, "docker", "ps", "-aq", "--filter", "label=gameday.lease"); left != "" {
+	if left := output(ctx, "docker", "ps", "-aq", "--filter", "label=gameday.of="+project); left != "" {
 		return "containers of ours are left: " + left
 	}
 	if left := output(ctx, "docker", "ps", "-a", "--filter", "name=gameday-twin", "--format", "{{.Names}}"); left != "" {

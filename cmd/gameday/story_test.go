@@ -14,6 +14,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"gameday/engine/platform/compose"
+	"gameday/engine/platform/compose/composetest"
 	"gameday/engine/platform/local"
 )
 
@@ -48,6 +50,14 @@ func TestStories(t *testing.T) {
 	orchestrator := buildOrchestrator(t)
 	t.Setenv("ORCHESTRATOR", orchestrator)
 	_, missing := local.FindServers()
+	_, engineless := compose.Connect(t.Context())
+	if engineless == nil {
+		bin := shortDir(t)
+		if err := composetest.Prepare(t.Context(), bin); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("SIDECAR", filepath.Join(bin, "sidecar"))
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/stories",
 		Setup: func(env *testscript.Env) error {
@@ -57,6 +67,7 @@ func TestStories(t *testing.T) {
 			}
 			env.Setenv("GAMEDAY_HOME", home)
 			env.Setenv("ORCHESTRATOR", orchestrator)
+			env.Setenv("SIDECAR", os.Getenv("SIDECAR"))
 			env.Defer(func() {
 				down := exec.Command(os.Args[0])
 				down.Args = []string{"gameday", "down"}
@@ -67,16 +78,18 @@ func TestStories(t *testing.T) {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond != "servers" {
+			why, known := map[string]error{"servers": missing, "docker": engineless}[cond]
+			if !known {
 				return false, fmt.Errorf("there is no condition %q", cond)
 			}
-			if missing != nil {
-				t.Logf("stories with a stack cannot run here: %v", missing)
+			if why != nil {
+				t.Logf("stories that need %s cannot run here: %v", cond, why)
 			}
-			return missing == nil, nil
+			return why == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":      exits,
+			"project":    func(_ *testscript.TestScript, _ bool, args []string) { composetest.Bring(t, args[0], 2) },
 			"eventually": eventually,
 			"signal":     signalProcess,
 			"after":      afterCommand,

@@ -74,8 +74,10 @@ func (n network) Needs(p platform.Platform) error {
 	return net.Fits(n.Impairment)
 }
 
-func (n network) Undo(_ context.Context, a Aim) (Undo, error) {
-	return mends(a, func(platform.Unit) (map[string]string, error) { return map[string]string{"kind": "network"}, nil })
+func (n network) Undo(ctx context.Context, a Aim) (Undo, error) {
+	return mends(a, func(u platform.Unit) (map[string]string, error) {
+		return a.Platform.(platform.Network).Standing(ctx, u.Name, n.of(a))
+	})
 }
 
 // mends makes a Mend step for every unit.

@@ -46,7 +46,7 @@ func (f pressure) Needs(p platform.Platform) error {
 
 func (f pressure) Undo(ctx context.Context, a Aim) (Undo, error) {
 	return mends(a, func(u platform.Unit) (map[string]string, error) {
-		return a.Platform.(platform.Resources).Standing(ctx, u.Name, f.of(a))
+		return a.Platform.(platform.Resources).Using(ctx, u.Name, f.of(a))
 	})
 }
 

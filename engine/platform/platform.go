@@ -105,10 +105,13 @@ type Impairment struct {
 	Lasts     time.Duration
 }
 
-// Network impairs what a unit's connections pass through. The undo is a Mend step with the lease's name.
+// Network impairs what a unit's connections pass through. The undo is a Mend step that carries what Standing gave.
 type Network interface {
 	// Fits reports what this platform lacks for an impairment, or nil.
 	Fits(i Impairment) error
+	// Standing looks whether the unit's links can be impaired now, and gives what has to be known to put them back. It
+	// touches nothing.
+	Standing(ctx context.Context, unit string, i Impairment) (map[string]string, error)
 	// Prepare gets ready, so that Impair takes effect at once. The lease must be on disk before: something is made.
 	Prepare(ctx context.Context, unit string, i Impairment) error
 	// Impair takes effect. Connections that are open may be cut once, so that they pass through what impairs them.
@@ -129,12 +132,12 @@ type Pressure struct {
 	Lasts   time.Duration
 }
 
-// Resources takes resources from a unit. The undo is a Mend step that carries what Standing gave.
+// Resources takes resources from a unit. The undo is a Mend step that carries what Using gave.
 type Resources interface {
 	// Presses reports what this platform lacks for a pressure, or nil.
 	Presses(p Pressure) error
-	// Standing gives what has to be known to put a unit back: what it may use now.
-	Standing(ctx context.Context, unit string, p Pressure) (map[string]string, error)
+	// Using gives what has to be known to put a unit back: what it may use now. It changes nothing.
+	Using(ctx context.Context, unit string, p Pressure) (map[string]string, error)
 	Press(ctx context.Context, unit string, p Pressure) error
 	// Pressed gives the evidence that the pressure is on.
 	Pressed(ctx context.Context, unit string, p Pressure) (evidence string, err error)

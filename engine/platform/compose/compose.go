@@ -42,6 +42,7 @@ type Project struct {
 	mu       sync.Mutex
 	known    map[string]container.InspectResponse // by container id; what events have not called stale
 	fresh    bool                                 // the event stream is there, so that known can be trusted
+	imaged   bool                                 // the sidecar's image is there
 	sidecars map[string]*sidecar                  // by lease and unit
 }
 
@@ -97,11 +98,17 @@ func Open(ctx context.Context, name string) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(list) == 0 {
+	if len(list) == 0 && !p.leftovers(ctx) {
 		there, _ := Projects(ctx, docker)
 		return nil, fmt.Errorf("%w: the Docker Engine has no containers of the project %q (it has: %s)", platform.ErrNotUp, name, orNone(there))
 	}
 	return p, nil
+}
+
+// leftovers reports whether containers of ours are there for a project that has none of its own any more.
+func (p *Project) leftovers(ctx context.Context) bool {
+	list, err := p.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", ofLabel+"="+p.name)})
+	return err == nil && len(list.Items) > 0
 }
 
 func orNone(names []string) string {

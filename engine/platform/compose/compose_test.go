@@ -71,7 +71,7 @@ func TestPressures(t *testing.T) {
 	} {
 		t.Run(pressure.Kind, func(t *testing.T) {
 			pressure.Lease, pressure.Lasts = "gd-"+pressure.Kind, 30*time.Second
-			with, err := p.Standing(t.Context(), "client-1", pressure)
+			with, err := p.Using(t.Context(), "client-1", pressure)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestPressures(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			after, err := p.Standing(t.Context(), "client-1", pressure)
+			after, err := p.Using(t.Context(), "client-1", pressure)
 			if err != nil || after["limit"] != with["limit"] {
 				t.Errorf("what stood was %v, and is %v (%v)", with, after, err)
 			}
@@ -116,7 +116,7 @@ func TestPressuresThatCannotBe(t *testing.T) {
 		"cannot be taken": {Kind: "memory", Size: 1 << 40}, "is in no volume": {Kind: "disk", Path: "/etc"},
 	} {
 		pressure.Lease = "gd-cannot"
-		if _, err := p.Standing(t.Context(), "client-1", pressure); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := p.Using(t.Context(), "client-1", pressure); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
@@ -173,5 +173,40 @@ func TestWhatIsNotThere(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
 	if _, err := compose.Open(t.Context(), "x"); err == nil || !strings.Contains(err.Error(), "no Docker Engine answers") {
 		t.Error(err)
+	}
+}
+
+// A fault would reach whoever shares the unit's network: nothing is made then.
+func TestASharedNetworkIsLeftAlone(t *testing.T) {
+	const project = "gdshared"
+	p := composetest.Bring(t, project, 1)
+	composetest.Docker(t, "run", "-d", "--network", "container:"+project+"-client-1", "--label", "gameday.of="+project, composetest.Image, "wait")
+	_, err := p.Standing(t.Context(), "client-1", platform.Impairment{Kind: "blackhole", Lease: "gd-shared", Lasts: time.Minute})
+	if err == nil || !strings.Contains(err.Error(), "shares its network") {
+		t.Error(err)
+	}
+	if left := composetest.Docker(t, "ps", "-aq", "--filter", "label=gameday.lease=gd-shared"); left != "" {
+		t.Errorf("something was made: %s", left)
+	}
+}
+
+// A project that went down in the middle of a fault leaves nothing of ours.
+func TestAProjectThatWentDownIsCleanedUp(t *testing.T) {
+	const project = "gddown"
+	p := composetest.Bring(t, project, 1)
+	i := platform.Impairment{Kind: "blackhole", Lease: "gd-down", Lasts: time.Minute}
+	if err := errors.Join(p.Prepare(t.Context(), "client-1", i), p.Impair(t.Context(), "client-1", i)); err != nil {
+		t.Fatal(err)
+	}
+	composetest.Docker(t, append([]string{"rm", "-f"}, strings.Fields(composetest.Docker(t, "ps", "-aq", "--filter", "label=com.docker.compose.project="+project))...)...)
+	other, err := compose.Open(t.Context(), project)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Undo(t.Context(), platform.Step{Op: platform.Mend, Unit: "client-1", Lease: "gd-down", With: map[string]string{"kind": "network"}}); err != nil {
+		t.Error(err)
+	}
+	if left := composetest.Docker(t, "ps", "-aq", "--filter", "label=gameday.of="+project); left != "" {
+		t.Errorf("left: %s", left)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
@@ -32,14 +33,14 @@ func EnsureImage(ctx context.Context, docker *client.Client, image, program stri
 	if err != nil && !missing {
 		return explain(err)
 	}
-	self, err := os.Executable()
+	path, err := programPath(program)
 	if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(filepath.Join(filepath.Dir(self), program))
+	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		if missing {
-			return fmt.Errorf("the image %s is missing, and the program %s that it is made of does not lie beside %s: make build, or name an image with SIDECAR_IMAGE or ORCHESTRATOR_IMAGE", image, program, self)
+			return fmt.Errorf("the image %s is missing, and the program that it is made of is not at %s: make build, or name an image with SIDECAR_IMAGE or ORCHESTRATOR_IMAGE", image, path)
 		}
 		return nil
 	}
@@ -71,6 +72,15 @@ func EnsureImage(ctx context.Context, docker *client.Client, image, program stri
 	}
 	defer func() { _ = built.Body.Close() }()
 	return buildFailure(image, built.Body)
+}
+
+// programPath is where one of this project's programs lies: beside this one, unless a variable of its name says otherwise.
+func programPath(program string) (string, error) {
+	if path := os.Getenv(strings.ToUpper(program)); path != "" {
+		return path, nil
+	}
+	self, err := os.Executable()
+	return filepath.Join(filepath.Dir(self), program), err
 }
 
 // Kernel reports what the engine's kernel lacks for faults of a network, by having a sidecar set a rule in a namespace of

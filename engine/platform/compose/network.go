@@ -6,7 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
 
 	"gameday/engine/platform"
 	"gameday/engine/platform/link"
@@ -18,17 +22,30 @@ const selfEnd = 5 * time.Second
 // Fits reports nothing: every impairment works in a container's namespace, for what the kernel lacks its sidecar says so.
 func (p *Project) Fits(platform.Impairment) error { return nil }
 
+// Standing looks whether the container has links of its own, whether its far ends are there, and whether sidecars can be
+// made.
+func (p *Project) Standing(ctx context.Context, unit string, i platform.Impairment) (map[string]string, error) {
+	c, err := p.find(ctx, unit)
+	if err != nil {
+		return nil, err
+	}
+	if !c.State.Running {
+		return nil, fmt.Errorf("%s does not run, so it has no connections to impair", unit)
+	}
+	if err := p.alone(ctx, c, unit); err != nil {
+		return nil, err
+	}
+	if _, _, err := p.farEnds(ctx, unit, i.To); err != nil {
+		return nil, err
+	}
+	return map[string]string{withKind: "network"}, p.image(ctx)
+}
+
 // Prepare puts an idle sidecar into the container's network namespace.
 func (p *Project) Prepare(ctx context.Context, unit string, i platform.Impairment) error {
 	c, err := p.find(ctx, unit)
 	if err != nil {
 		return err
-	}
-	if !c.State.Running {
-		return fmt.Errorf("%s does not run, so it has no connections to impair", unit)
-	}
-	if c.HostConfig.NetworkMode.IsHost() {
-		return fmt.Errorf("%s uses the host's own network, where a fault would reach everything else too", unit)
 	}
 	config := link.Config{
 		Lease: i.Lease, Kind: i.Kind, Percent: i.Percent, Direction: i.Direction, Names: i.Names, Port: i.Port, Lasts: i.Lasts + selfEnd,
@@ -43,6 +60,28 @@ func (p *Project) Prepare(ctx context.Context, unit string, i platform.Impairmen
 	}
 	_, err = p.launch(ctx, unit, i.Lease, []string{"link", string(orders)}, inNetwork(c.ID))
 	return err
+}
+
+// alone reports an error where a container shares its network with others, which a fault would reach too.
+func (p *Project) alone(ctx context.Context, c container.InspectResponse, unit string) error {
+	switch mode := c.HostConfig.NetworkMode; {
+	case mode.IsHost():
+		return fmt.Errorf("%s uses the host's own network, where a fault would reach everything else too", unit)
+	case mode.IsContainer():
+		return fmt.Errorf("%s uses the network of another container, which a fault would reach too", unit)
+	case mode.IsNone():
+		return fmt.Errorf("%s has no network", unit)
+	}
+	list, err := p.docker.ContainerList(ctx, client.ContainerListOptions{})
+	if err != nil {
+		return explain(err)
+	}
+	for _, other := range list.Items {
+		if other.HostConfig.NetworkMode == "container:"+c.ID && other.Labels[leaseLabel] == "" {
+			return fmt.Errorf("%s shares its network with %s, which a fault would reach too", unit, strings.TrimPrefix(strings.Join(other.Names, " "), "/"))
+		}
+	}
+	return nil
 }
 
 // toxics are what of an impairment a proxy makes; rules in the kernel make the rest.

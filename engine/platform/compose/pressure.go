@@ -35,10 +35,13 @@ type standing struct {
 // Presses reports nothing: all four kinds work beside a container.
 func (p *Project) Presses(platform.Pressure) error { return nil }
 
-// Standing reads the limit that is to be lowered, or looks whether a folder can be filled.
-func (p *Project) Standing(ctx context.Context, unit string, pr platform.Pressure) (map[string]string, error) {
+// Using reads the limit that is to be lowered, or looks whether a folder can be filled.
+func (p *Project) Using(ctx context.Context, unit string, pr platform.Pressure) (map[string]string, error) {
 	c, err := p.find(ctx, unit)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.image(ctx); err != nil {
 		return nil, err
 	}
 	with := map[string]string{withKind: pr.Kind, withSince: c.State.StartedAt}

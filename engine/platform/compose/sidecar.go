@@ -61,11 +61,27 @@ func onHost(_ *container.Config, h *container.HostConfig) {
 // onItsOwn gives it nothing but a disk.
 func onItsOwn(_ *container.Config, h *container.HostConfig) { h.NetworkMode = "none" }
 
+// image makes sure, once, that sidecars can be made.
+func (p *Project) image(ctx context.Context) error {
+	p.mu.Lock()
+	known := p.imaged
+	p.mu.Unlock()
+	if known {
+		return nil
+	}
+	err := EnsureImage(ctx, p.docker, SidecarImage(), "sidecar")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.imaged = err == nil
+	return err
+}
+
 // make creates a sidecar for a unit; everything that it is found by later are its labels.
 func (p *Project) make(ctx context.Context, unit, lease string, args []string, how beside, input bool) (id string, err error) {
-	if err := EnsureImage(ctx, p.docker, SidecarImage(), "sidecar"); err != nil {
+	if err := p.image(ctx); err != nil {
 		return "", err
 	}
+	p.sweep(ctx)
 	config := &container.Config{
 		Image: SidecarImage(), Cmd: args, OpenStdin: input, StdinOnce: input, AttachStdin: input, AttachStdout: true, AttachStderr: true,
 		Labels: map[string]string{leaseLabel: lease, ofLabel: p.name, unitLabel: unit, platform.SkipLabel: "true", platform.PumbaSkipLabel: "true"},
@@ -164,33 +180,67 @@ func (p *Project) sidecarOf(lease, unit string) (*sidecar, error) {
 	return s, nil
 }
 
-// runOnce runs a sidecar to its end and gives what it printed.
+// runOnce runs a sidecar to its end and gives what it printed. The engine itself removes it then.
 func (p *Project) runOnce(ctx context.Context, unit, lease string, args []string, how beside) (string, error) {
-	id, err := p.make(ctx, unit, lease, args, how, false)
+	id, err := p.make(ctx, unit, lease, args, func(c *container.Config, h *container.HostConfig) {
+		how(c, h)
+		h.AutoRemove = true
+	}, false)
 	if err != nil {
 		return "", err
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		_, _ = p.docker.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true})
-	}()
+	attached, err := p.docker.ContainerAttach(ctx, id, client.ContainerAttachOptions{Stream: true, Stdout: true, Stderr: true})
+	if err != nil {
+		return "", explain(err)
+	}
+	defer attached.Close()
 	ended := p.docker.ContainerWait(ctx, id, client.ContainerWaitOptions{Condition: container.WaitConditionNextExit})
 	if _, err := p.docker.ContainerStart(ctx, id, client.ContainerStartOptions{}); err != nil {
+		p.discard(ctx, id)
 		return "", fmt.Errorf("a sidecar of %s cannot be started: %w", unit, explain(err))
 	}
-	var code int64
+	var out, complaints bytes.Buffer
+	read := make(chan error, 1)
+	go func() {
+		_, err := stdcopy.StdCopy(&out, &complaints, attached.Reader)
+		read <- err
+	}()
 	select {
 	case err := <-ended.Error:
+		p.discard(ctx, id)
 		return "", explain(err)
 	case r := <-ended.Result:
-		code = r.StatusCode
+		if err := <-read; err != nil {
+			return "", explain(err)
+		}
+		if r.StatusCode != 0 {
+			return "", fmt.Errorf("beside %s: %s", unit, strings.TrimPrefix(strings.TrimSpace(complaints.String()), "sidecar: "))
+		}
+		return strings.TrimSpace(out.String()), nil
 	}
-	out, complaints, err := p.printed(ctx, id)
-	if err == nil && code != 0 {
-		err = fmt.Errorf("beside %s: %s", unit, strings.TrimPrefix(complaints, "sidecar: "))
+}
+
+// discard removes a sidecar that came to nothing.
+func (p *Project) discard(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	_, _ = p.docker.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true})
+}
+
+// forgotten is how long a sidecar that does not run has to be there before it is somebody's who is gone.
+const forgotten = time.Minute
+
+// sweep removes sidecars that were made and never ran, or have ended: a console that died at the wrong moment left them.
+func (p *Project) sweep(ctx context.Context) {
+	list, err := p.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", ofLabel+"="+p.name)})
+	if err != nil {
+		return
 	}
-	return out, err
+	for _, c := range list.Items {
+		if c.State != container.StateRunning && time.Since(time.Unix(c.Created, 0)) > forgotten {
+			p.discard(ctx, c.ID)
+		}
+	}
 }
 
 // printed reads what a sidecar said so far.

@@ -24,6 +24,7 @@ func (p *Project) Watch(ctx context.Context) (<-chan platform.Unit, error) {
 	stream := p.docker.Events(ctx, client.EventsListOptions{Filters: filter})
 	changes := make(chan platform.Unit, 64)
 	p.trust(true)
+	told := map[string]platform.Unit{}
 	go func() {
 		defer cancel()
 		defer close(changes)
@@ -39,7 +40,7 @@ func (p *Project) Watch(ctx context.Context) (<-chan platform.Unit, error) {
 					continue
 				}
 				p.stale(e.Actor.ID)
-				if u, ok := p.changed(ctx, e); ok {
+				if u, ok := p.changed(ctx, e); ok && news(told, u) {
 					select {
 					case changes <- u:
 					case <-ctx.Done():
@@ -50,6 +51,13 @@ func (p *Project) Watch(ctx context.Context) (<-chan platform.Unit, error) {
 		}
 	}()
 	return changes, nil
+}
+
+// news reports whether a unit is not what watchers were told last: several events make one change.
+func news(told map[string]platform.Unit, u platform.Unit) bool {
+	before, known := told[u.Name]
+	told[u.Name] = u
+	return !known || before.State != u.State || before.ID != u.ID || !before.Since.Equal(u.Since) || before.Exit != u.Exit
 }
 
 // trust says whether the event stream is there, so that what is known need not be looked at again.

@@ -97,6 +97,11 @@ func (s *Stack) Pause(ctx context.Context, unit string) error {
 // Fits reports which impairments need packets or names, which this platform has none of.
 func (s *Stack) Fits(i platform.Impairment) error { return fits(i) }
 
+// Standing looks whether the unit has such links.
+func (s *Stack) Standing(ctx context.Context, unit string, i platform.Impairment) (map[string]string, error) {
+	return map[string]string{"kind": "network"}, s.order(ctx, unit, opStanding, order{Impairment: i})
+}
+
 // Prepare does nothing: every path has its proxy already.
 func (s *Stack) Prepare(context.Context, string, platform.Impairment) error { return nil }
 
@@ -113,8 +118,8 @@ func (s *Stack) Impaired(ctx context.Context, unit string, i platform.Impairment
 // Presses reports which pressures need what this platform does not have.
 func (s *Stack) Presses(p platform.Pressure) error { return canPress(p) }
 
-// Standing has nothing to remember: the supervisor's own work is all that has to end.
-func (s *Stack) Standing(_ context.Context, _ string, p platform.Pressure) (map[string]string, error) {
+// Using has nothing to remember: the supervisor's own work is all that has to end.
+func (s *Stack) Using(_ context.Context, _ string, p platform.Pressure) (map[string]string, error) {
 	return map[string]string{"kind": p.Kind}, nil
 }
 

@@ -26,9 +26,10 @@ type order struct {
 
 // Orders beside those that put back.
 const (
-	opImpair = "impair"
-	opPress  = "press"
-	opLook   = "look" // at what was ordered before: the answer is the evidence
+	opStanding = "standing"
+	opImpair   = "impair"
+	opPress    = "press"
+	opLook     = "look" // at what was ordered before: the answer is the evidence
 )
 
 // maxOrder bounds a request to the supervisor.
@@ -111,6 +112,9 @@ func (s *supervisor) carryOut(ctx context.Context, u *unit, op string, in order)
 		return u.end(ctx, in.Grace)
 	case "pause":
 		return u.pause(ctx)
+	case opStanding:
+		_, err := s.links.affected(u.name, in.Impairment)
+		return err
 	case opImpair:
 		return s.links.impair(u.name, in.Impairment)
 	case opPress:

@@ -76,7 +76,7 @@ func (l *pathSet) close() {
 
 // affected are the paths that an impairment of a unit is about: those that it has to the far end; without one, all that it
 // has and all that lead to it; with a port of its own, those that lead to that.
-func (l *pathSet) affected(unit string, i platform.Impairment) []*path {
+func (l *pathSet) affected(unit string, i platform.Impairment) ([]*path, error) {
 	var some []*path
 	for _, p := range l.all {
 		to := p.to == unit && i.To == nil && (i.Port == 0 || i.Port == p.port)
@@ -85,7 +85,10 @@ func (l *pathSet) affected(unit string, i platform.Impairment) []*path {
 			some = append(some, p)
 		}
 	}
-	return some
+	if len(some) == 0 {
+		return nil, fmt.Errorf("%s has no such link", unit)
+	}
+	return some, fits(i)
 }
 
 // fits reports why a kind of impairment cannot be here.
@@ -121,12 +124,9 @@ func toxics(i platform.Impairment) link.Toxics {
 const selfEnd = 5 * time.Second
 
 func (l *pathSet) impair(unit string, i platform.Impairment) error {
-	if err := fits(i); err != nil {
+	some, err := l.affected(unit, i)
+	if err != nil {
 		return err
-	}
-	some := l.affected(unit, i)
-	if len(some) == 0 {
-		return fmt.Errorf("%s has no such link", unit)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -17,7 +17,8 @@ import (
 	"gameday/engine/platform/compose"
 )
 
-const image = "gameday/test-echo:latest"
+// Image is what the containers are made of.
+const Image = "gameday/test-echo:latest"
 
 // Main is what a package's TestMain calls: it builds the sidecar where the driver looks for it, beside the test's own
 // program, and the image that projects are made of. Without an engine it does nothing, and the tests skip.
@@ -25,7 +26,11 @@ func Main(m *testing.M) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	if _, err := compose.Connect(ctx); err == nil {
-		if err := prepare(ctx); err != nil {
+		self, err := os.Executable()
+		if err == nil {
+			err = Prepare(ctx, filepath.Dir(self))
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -33,11 +38,8 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-func prepare(ctx context.Context) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
+// Prepare builds the sidecar into a folder, and the image that projects are made of.
+func Prepare(ctx context.Context, bin string) error {
 	dir, err := os.MkdirTemp("", "gd")
 	if err != nil {
 		return err
@@ -48,7 +50,7 @@ func prepare(ctx context.Context) error {
 		return err
 	}
 	for out, pkg := range map[string]string{
-		filepath.Join(filepath.Dir(self), "sidecar"): "gameday/cmd/sidecar", filepath.Join(dir, "echo"): "gameday/engine/platform/compose/composetest/echo",
+		filepath.Join(bin, "sidecar"): "gameday/cmd/sidecar", filepath.Join(dir, "echo"): "gameday/engine/platform/compose/composetest/echo",
 	} {
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", out, pkg)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -56,7 +58,7 @@ func prepare(ctx context.Context) error {
 			return fmt.Errorf("go build %s: %w: %s", pkg, err, said)
 		}
 	}
-	return docker(ctx, nil, "build", "-q", "-t", image, dir)
+	return docker(ctx, nil, "build", "-q", "-t", Image, dir)
 }
 
 func docker(ctx context.Context, out *string, args ...string) error {
@@ -124,13 +126,13 @@ func Bring(t testing.TB, project string, n int) *compose.Project {
 		}
 		Docker(t, append(args, more...)...)
 	}
-	run("server", 1, "--expose", "7000", image, "serve", ":7000")
+	run("server", 1, "--expose", "7000", Image, "serve", ":7000")
 	for i := range n {
 		volume := []string{}
 		if i == 0 {
 			volume = []string{"-v", project + ":/data"}
 		}
-		run("client", i+1, append(volume, image, "wait")...)
+		run("client", i+1, append(volume, Image, "wait")...)
 	}
 	p, err := compose.Open(t.Context(), project)
 	if err != nil {
