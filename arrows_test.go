@@ -14,13 +14,14 @@ var rooms = map[string][]string{
 	"gameday/journal":                             {"gameday/runbook"},
 	"gameday/engine/platform":                     {},
 	"gameday/engine/platform/link":                {}, // what impairs a connection, for the drivers and the sidecar alike
-	"gameday/engine/platform/local":               {"gameday/engine/platform", "gameday/engine/platform/link"},
+	"gameday/engine/platform/local":               {"gameday/engine/flock", "gameday/engine/platform", "gameday/engine/platform/link"},
 	"gameday/engine/platform/compose":             {"gameday/engine/platform", "gameday/engine/platform/link"},
 	"gameday/engine/platform/compose/composetest": {"gameday/engine/platform/compose"}, // for tests alone
 	"gameday/engine/platform/conformance":         {"gameday/engine/platform"},         // for tests alone
 	"gameday/engine/dependency":                   {"gameday/engine/platform"},
 	"gameday/engine/platform/local/localtest":     {"gameday", "gameday/engine/platform/local"}, // for tests alone
 	"gameday/engine/secret":                       {},
+	"gameday/engine/flock":                        {},
 	"gameday/engine/program":                      {},
 	"gameday/engine/load":                         {"gameday/engine/platform", "gameday/journal", "gameday/runbook"},
 	"gameday/engine/stat":                         {"gameday/journal", "gameday/runbook"},
@@ -28,7 +29,7 @@ var rooms = map[string][]string{
 	"gameday/engine/fault":                        {"gameday/engine/dependency", "gameday/engine/platform", "gameday/engine/program", "gameday/journal", "gameday/runbook"},
 	"gameday/engine/check":                        {"gameday/engine/load", "gameday/journal", "gameday/runbook"},
 	"gameday/engine/crash":                        {},
-	"gameday/engine/keeper":                       {"gameday/engine/crash", "gameday/engine/dependency", "gameday/engine/platform", "gameday/engine/program", "gameday/journal", "gameday/runbook"},
+	"gameday/engine/keeper":                       {"gameday/engine/crash", "gameday/engine/dependency", "gameday/engine/flock", "gameday/engine/platform", "gameday/engine/program", "gameday/journal", "gameday/runbook"},
 	"gameday/engine": {"gameday/engine/probe", "gameday/engine/fault", "gameday/engine/load", "gameday/engine/check", "gameday/engine/stat",
 		"gameday/engine/dependency", "gameday/engine/keeper", "gameday/engine/crash", "gameday/engine/secret", "gameday/engine/platform", "gameday/journal", "gameday/runbook"},
 	"gameday/tui":              {"gameday/tui/component", "gameday/engine", "gameday/journal", "gameday/runbook"},

@@ -319,30 +319,40 @@ func (r *run) duringRun(c Command) {
 	}
 }
 
+// await hands commands on until one of them ends the phase, or the run is halted.
+func (r *run) await(take func(Command) (over bool, err error)) error {
+	for {
+		select {
+		case <-r.ctx.Done():
+			return context.Cause(r.ctx)
+		case c := <-r.commands:
+			if over, err := take(c); over || err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // hypothesis takes beliefs and predictions until somebody says go on.
 func (r *run) hypothesis() error {
 	r.enter(journal.Hypothesis)
 	if r.Auto {
 		return nil
 	}
-	for {
-		select {
-		case <-r.ctx.Done():
-			return context.Cause(r.ctx)
-		case c := <-r.commands:
-			switch c := c.(type) {
-			case Proceed:
-				return nil
-			case Believe:
-				r.e.Hypothesis = c.Text
-				_, _ = r.emit(journal.HypothesisWritten, journal.Said{Run: r.n, By: r.By, Text: c.Text})
-			case Predict:
-				_, _ = r.emit(journal.PredictionMade, journal.Prediction{Run: r.n, Who: c.Who, Holds: c.Holds, Back: c.Back})
-			default:
-				r.duringRun(c)
-			}
+	return r.await(func(c Command) (bool, error) {
+		switch c := c.(type) {
+		case Proceed:
+			return true, nil
+		case Believe:
+			r.e.Hypothesis = c.Text
+			_, _ = r.emit(journal.HypothesisWritten, journal.Said{Run: r.n, By: r.By, Text: c.Text})
+		case Predict:
+			_, _ = r.emit(journal.PredictionMade, journal.Prediction{Run: r.n, Who: c.Who, Holds: c.Holds, Back: c.Back})
+		default:
+			r.duringRun(c)
 		}
-	}
+		return false, nil
+	})
 }
 
 // prepare shows the plan, and returns once it is confirmed and the target is still what it was planned for.
@@ -358,30 +368,22 @@ func (r *run) prepare() error {
 	if r.Auto {
 		return r.confirmed(r.By)
 	}
-	for {
-		select {
-		case <-r.ctx.Done():
-			return context.Cause(r.ctx)
-		case c := <-r.commands:
-			switch c := c.(type) {
-			case Replan:
-				if err := r.makePlan(random); err != nil {
-					return err
-				}
-			case Confirm:
-				err := r.confirmed(c.By)
-				if err == nil {
-					return nil
-				}
-				r.refuse("%v; look at the plan again", err)
-				if err := r.makePlan(random); err != nil {
-					return err
-				}
-			default:
-				r.duringRun(c)
+	return r.await(func(c Command) (bool, error) {
+		switch c := c.(type) {
+		case Replan:
+			return false, r.makePlan(random)
+		case Confirm:
+			err := r.confirmed(c.By)
+			if err == nil {
+				return true, nil
 			}
+			r.refuse("%v; look at the plan again", err)
+			return false, r.makePlan(random)
+		default:
+			r.duringRun(c)
+			return false, nil
 		}
-	}
+	})
 }
 
 // confirmed checks that what was planned is still so: the steady state holds, and the chosen units are the same.

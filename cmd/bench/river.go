@@ -16,6 +16,7 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 
 	"gameday/engine/platform"
+	"gameday/engine/platform/local"
 )
 
 const (
@@ -141,13 +142,19 @@ func benchThroughput(ctx context.Context) ([]Figure, error) {
 	return []Figure{{Name: "no-op tasks", Value: ours, Unit: "tasks/s", Peer: "River, same PostgreSQL", PeerValue: theirs}}, err
 }
 
-// benchLatency measures from ready to started, as PostgreSQL stamped both, under a steady light load.
-func benchLatency(ctx context.Context) ([]Figure, error) {
-	_, env, err := up(ctx)
+// upWithDatabase is up, with a session in the stack's database.
+func upWithDatabase(ctx context.Context) (*local.Stack, map[string]string, *pgx.Conn, error) {
+	stack, env, err := up(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	db, err := pgx.Connect(ctx, env["POSTGRES_DSN"])
+	return stack, env, db, err
+}
+
+// benchLatency measures from ready to started, as PostgreSQL stamped both, under a steady light load.
+func benchLatency(ctx context.Context) ([]Figure, error) {
+	_, env, db, err := upWithDatabase(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -209,11 +216,7 @@ func riverLatency(ctx context.Context, dsn string, cooldown time.Duration) (p50,
 // benchTakeover kills a worker in the middle of a task, and measures until another one is at it. The peer is what was
 // promised: the visibility timeout and a second.
 func benchTakeover(ctx context.Context) ([]Figure, error) {
-	stack, env, err := up(ctx)
-	if err != nil {
-		return nil, err
-	}
-	db, err := pgx.Connect(ctx, env["POSTGRES_DSN"])
+	stack, env, db, err := upWithDatabase(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -256,11 +259,7 @@ func benchTakeover(ctx context.Context) ([]Figure, error) {
 
 // benchAge measures the latency again with a million finished workflows in the tables. The peer is the same stack without.
 func benchAge(ctx context.Context) ([]Figure, error) {
-	_, env, err := up(ctx)
-	if err != nil {
-		return nil, err
-	}
-	db, err := pgx.Connect(ctx, env["POSTGRES_DSN"])
+	_, env, db, err := upWithDatabase(ctx)
 	if err != nil {
 		return nil, err
 	}

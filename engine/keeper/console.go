@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gameday/engine/crash"
+	"gameday/engine/flock"
 )
 
 // Console is a console's side: it arms leases, renews them by its heartbeat, and hears when its keeper is lost.
@@ -45,7 +46,7 @@ func Hold(base string, session Session, argv []string) (*Console, error) {
 	if err := os.Mkdir(c.dir, 0o700); err != nil {
 		return nil, err
 	}
-	mine, err := lock(filepath.Join(c.dir, consoleLock))
+	mine, err := flock.Take(filepath.Join(c.dir, consoleLock))
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func Hold(base string, session Session, argv []string) (*Console, error) {
 }
 
 func holdTarget(path string, session Session) (*os.File, error) {
-	f, err := lock(path)
+	f, err := flock.Take(path)
 	if err != nil {
 		var who Session
 		data, _ := os.ReadFile(path)

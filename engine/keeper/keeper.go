@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gameday/engine/crash"
+	"gameday/engine/flock"
 	"gameday/engine/platform"
 	"gameday/journal"
 )
@@ -48,7 +49,7 @@ type keeper struct {
 
 // Keep is what the detached process does: it watches the console of a session and puts back what that leaves behind.
 func Keep(ctx context.Context, dir string, open platform.Opener) error {
-	held, err := lock(filepath.Join(dir, keeperLock))
+	held, err := flock.Take(filepath.Join(dir, keeperLock))
 	if err != nil {
 		return fmt.Errorf("another keeper has %s: %w", dir, err)
 	}

@@ -13,12 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"gameday/engine/crash"
+	"gameday/engine/flock"
 	"gameday/engine/platform"
 )
 
@@ -153,22 +153,9 @@ func open(all []Lease) []Lease {
 	return left
 }
 
-// lock takes a file's lock for as long as the file stays open.
-func lock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
 // free reports whether nobody holds a lock.
 func free(path string) bool {
-	f, err := lock(path)
+	f, err := flock.Take(path)
 	if err != nil {
 		return os.IsNotExist(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"gameday/engine/flock"
 	"gameday/engine/platform"
 )
 
@@ -340,23 +341,11 @@ func readPIDs(p paths) map[string]process {
 	return known
 }
 
-func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
 // awaitLock waits for a lock whose holder is about to end: a killed process stops answering a moment before the kernel
 // lets its locks go.
 func awaitLock(path string, patience time.Duration) (*os.File, error) {
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		lock, err := lockFile(path)
+		lock, err := flock.Take(path)
 		if err == nil || time.Now().After(deadline) {
 			return lock, err
 		}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"gameday/engine/flock"
 	"gameday/engine/platform"
 )
 
@@ -116,7 +117,7 @@ func Down(ctx context.Context, project string, volumes bool) error {
 			return err
 		}
 		for {
-			if lock, err := lockFile(p.lock()); err == nil {
+			if lock, err := flock.Take(p.lock()); err == nil {
 				_ = lock.Close()
 				break
 			}
