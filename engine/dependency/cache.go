@@ -64,7 +64,8 @@ func Paused(ctx context.Context, url, lease string) (string, error) {
 	_, err := with(url, func(c *redis.Client) (any, error) {
 		return c.Set(limit, filler(lease)+"look", "x", time.Second).Result()
 	})
-	if limit.Err() == nil {
+	var unanswered interface{ Timeout() bool }
+	if !errors.As(err, &unanswered) || !unanswered.Timeout() {
 		return "", fmt.Errorf("a write is not kept waiting (%v)", err)
 	}
 	return fmt.Sprintf("a write is not answered within %s", wait), nil

@@ -69,3 +69,12 @@ func TestSelect(t *testing.T) {
 		}))
 	}
 }
+
+// Every fault that the language knows can be injected, and says what it is.
+func TestTheTableIsWhole(t *testing.T) {
+	for _, kind := range runbook.FaultKinds() {
+		if reversibility, touches := Traits(kind); !slices.Contains(Kinds(), kind) || reversibility == "" || touches == "" {
+			t.Errorf("%s: %q, %q", kind, reversibility, touches)
+		}
+	}
+}
