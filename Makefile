@@ -1,5 +1,6 @@
 # make rehearse   everything from nothing: installs what is missing, builds, brings the stack up, opens the console;
 #                 PLATFORM=compose rehearses under Docker Compose instead of with plain processes
+# make images     images that stand in for the published ones, where there is no registry
 # make test       the tests; at its end it says which could not run here, and why
 SHELL := /bin/bash
 GO ?= go
@@ -41,12 +42,12 @@ lint:
 bench: build
 	@$(GO) run ./cmd/bench $(if $(ONLY),-only $(ONLY))
 
-# scenarios: the story's three, with naive settings (refuted) and resilient ones (held), by measurement.
+# scenarios: the story's three, with naive settings (refuted) and resilient ones (held), by measurement. PLATFORM and ONLY choose.
 scenarios: build
-	@set -e; export GAMEDAY_HOME=$$(mktemp -d /tmp/gdXXXXXX); chmod 711 $$GAMEDAY_HOME; \
-	trap 'bin/gameday down >/dev/null 2>&1; rm -rf $$GAMEDAY_HOME' EXIT; bin/gameday up >/dev/null 2>&1; \
-	for runbook in kill-a-worker lose-a-cache-node restart-an-instance; do for profile in naive:1 resilient:0; do \
-	  status=0; bin/gameday run $$runbook --profile $${profile%:*} --yes --journal $$GAMEDAY_HOME/$$runbook-$${profile%:*} >$$GAMEDAY_HOME/out 2>&1 || status=$$?; \
+	@set -e; export GAMEDAY_HOME=$$(mktemp -d /tmp/gdXXXXXX); chmod 711 $$GAMEDAY_HOME; platform="--platform $(or $(PLATFORM),local)"; \
+	trap 'bin/gameday down $$platform --volumes >/dev/null 2>&1; rm -rf $$GAMEDAY_HOME' EXIT; bin/gameday up $$platform >/dev/null; \
+	for runbook in $(or $(ONLY),kill-a-worker lose-a-cache-node restart-an-instance); do for profile in naive:1 resilient:0; do \
+	  status=0; bin/gameday run $$runbook $$platform --profile $${profile%:*} --yes --journal $$GAMEDAY_HOME/$$runbook-$${profile%:*} >$$GAMEDAY_HOME/out 2>&1 || status=$$?; \
 	  if [ $$status = $${profile#*:} ]; then echo "ok    $$runbook, $${profile%:*}: exit $$status"; else echo "FAIL  $$runbook, $${profile%:*}: exit $$status"; cat $$GAMEDAY_HOME/out; exit 1; fi; \
 	done; done
 

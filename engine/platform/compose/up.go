@@ -38,7 +38,7 @@ func Command(ctx context.Context) ([]string, error) {
 			return argv, nil
 		}
 	}
-	return nil, errors.New("Docker Compose is missing: install the package docker-compose-plugin or docker-compose")
+	return nil, errors.New("no Docker Compose is here: install the package docker-compose-plugin or docker-compose")
 }
 
 // Up brings the stack up and returns once it answers; known says that it was up already.
