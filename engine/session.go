@@ -61,6 +61,9 @@ func (u *Unfit) Unwrap() error { return u.Err }
 // baselinePatience is how long a run without a person waits for the steady state.
 const baselinePatience = 60 * time.Second
 
+// sweepLimit bounds the last look at what was made for faults.
+const sweepLimit = 5 * time.Second
+
 // New makes a session, or says why the runbook does not fit the target.
 func New(ctx context.Context, o Options) (*Session, error) {
 	s := &Session{
@@ -248,6 +251,11 @@ func (s *Session) open(ctx context.Context) error {
 
 // close ends the game day, and renders its journal.
 func (s *Session) close() error {
+	if all, err := s.Leases.Leases(); err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), sweepLimit)
+		keeper.Sweep(ctx, s.Platform, all)
+		cancel()
+	}
 	s.emit(journal.GamedayClosed, journal.Said{By: s.By})
 	err := s.Log.Close()
 	s.mu.Lock()

@@ -172,6 +172,7 @@ func (k *keeper) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	sweep(ctx, k.open, k.session, all)
 	if len(open(all)) > 0 {
 		return errors.New("some faults could not be put back; gameday recover tries again")
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"gameday/engine/platform"
@@ -60,7 +62,36 @@ func recoverOne(ctx context.Context, dir string, opener platform.Opener, told fu
 		told("the journal could not be told: " + err.Error())
 	}
 	if len(open(left)) == 0 {
+		if session, err := readSession(dir); err == nil {
+			sweep(ctx, opener, session, all)
+		}
 		return left, os.RemoveAll(dir)
 	}
 	return left, nil
+}
+
+// sweep has the platform remove what a process that was killed made for leases and did not come to use. There is none
+// where the platform is not up any more.
+func sweep(ctx context.Context, opener platform.Opener, session Session, all []Lease) {
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	name, project, _ := strings.Cut(session.Target, "/")
+	if p, err := opener(ctx, name, project); err == nil {
+		Sweep(ctx, p, all)
+	}
+}
+
+// Sweep has a platform remove what is left of leases, all of which are gone.
+func Sweep(ctx context.Context, p platform.Platform, all []Lease) {
+	s, ok := p.(platform.Sweeper)
+	if !ok || len(all) == 0 || len(open(all)) > 0 {
+		return
+	}
+	ids := make([]string, len(all))
+	for i, l := range all {
+		ids[i] = l.ID
+	}
+	if err := s.Sweep(ctx, ids); err != nil {
+		slog.Warn("what was made for faults that are gone could not be removed", "error", err)
+	}
 }

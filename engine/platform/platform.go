@@ -182,6 +182,12 @@ type Undoer interface {
 	Manual(s Step, u Unit) string
 }
 
+// Sweeper removes what was made for leases that are gone and does nothing any more: a process that was killed in the middle
+// of making it could not.
+type Sweeper interface {
+	Sweep(ctx context.Context, leases []string) error
+}
+
 // Opener finds a platform by name and project.
 type Opener func(ctx context.Context, name, project string) (Platform, error)
 

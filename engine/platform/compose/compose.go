@@ -57,6 +57,7 @@ var (
 	_ platform.Stores    = (*Project)(nil)
 	_ platform.Undoer    = (*Project)(nil)
 	_ platform.Logger    = (*Project)(nil)
+	_ platform.Sweeper   = (*Project)(nil)
 )
 
 // Connect finds the Docker Engine as the docker command does (DOCKER_HOST and its kin, else its socket).

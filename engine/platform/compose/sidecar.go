@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -225,6 +226,20 @@ func (p *Project) discard(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	_, _ = p.docker.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true})
+}
+
+// Sweep removes every sidecar of leases that are gone.
+func (p *Project) Sweep(ctx context.Context, leases []string) error {
+	list, err := p.docker.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", ofLabel+"="+p.name)})
+	if err != nil {
+		return explain(err)
+	}
+	for _, c := range list.Items {
+		if slices.Contains(leases, c.Labels[leaseLabel]) {
+			p.discard(ctx, c.ID)
+		}
+	}
+	return nil
 }
 
 // forgotten is how long a sidecar that does not run has to be there before it is somebody's who is gone.
