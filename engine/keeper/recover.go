@@ -62,7 +62,8 @@ func recoverOne(ctx context.Context, dir string, opener platform.Opener, told fu
 		told("the journal could not be told: " + err.Error())
 	}
 	if len(open(left)) == 0 {
-		if session, err := readSession(dir); err == nil {
+		session, err := readSession(dir)
+		if all, again := leases(dir); err == nil && again == nil {
 			sweep(ctx, opener, session, all)
 		}
 		return left, os.RemoveAll(dir)
