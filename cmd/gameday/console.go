@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gameday/engine"
-	"gameday/engine/platform/local"
 	"gameday/journal"
 	"gameday/runbook"
 	"gameday/tui"
@@ -24,11 +23,16 @@ func home(c *cobra.Command, _ []string) error {
 		return c.Help()
 	}
 	h := tui.Home{Entries: append(knownRunbooks(), knownDays("gamedays")...)}
-	if s, err := local.Open(c.Context(), defaultProject); err == nil {
+	for _, where := range []string{"local", "compose"} {
+		s, err := openPlatform(c.Context(), where, defaultProject)
+		if err != nil {
+			continue
+		}
 		units, _ := s.Units(c.Context())
 		for _, u := range units {
 			h.Up = append(h.Up, journal.Unit{Unit: u.Name, Service: u.Service, State: string(u.State)})
 		}
+		break
 	}
 	chosen, err := tui.Choose(c.Context(), h)
 	if err != nil || chosen == "" {

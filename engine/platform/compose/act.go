@@ -87,13 +87,39 @@ func (p *Project) Remove(ctx context.Context, unit, _ string) error {
 			host.Binds = append(host.Binds, m.Name+":"+m.Destination)
 		}
 	}
-	if _, err := p.docker.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Name: twinPrefix + name, Config: &config, HostConfig: &host, NetworkingConfig: &network.NetworkingConfig{EndpointsConfig: networks},
-	}); err != nil && !errdefs.IsConflict(err) {
+	if err := p.makeTwin(ctx, twinPrefix+name, &config, &host, networks); err != nil {
 		return fmt.Errorf("nothing was removed: a twin of %s cannot be made: %w", unit, explain(err))
 	}
 	_, err = p.docker.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true})
 	return explain(err)
+}
+
+// makeTwin creates a container on several networks: older engines take only one at a time. One that is there already, whole
+// or not, is made anew.
+func (p *Project) makeTwin(ctx context.Context, name string, config *container.Config, host *container.HostConfig, networks map[string]*network.EndpointSettings) error {
+	_, _ = p.docker.ContainerRemove(ctx, name, client.ContainerRemoveOptions{Force: true})
+	first := map[string]*network.EndpointSettings{}
+	for n, e := range networks {
+		if n == string(host.NetworkMode) || len(networks) == 1 {
+			first[n] = e
+		}
+	}
+	made, err := p.docker.ContainerCreate(ctx, client.ContainerCreateOptions{
+		Name: name, Config: config, HostConfig: host, NetworkingConfig: &network.NetworkingConfig{EndpointsConfig: first},
+	})
+	if err != nil {
+		return err
+	}
+	for n, e := range networks {
+		if first[n] != nil {
+			continue
+		}
+		if _, err := p.docker.NetworkConnect(ctx, n, client.NetworkConnectOptions{Container: made.ID, EndpointConfig: e}); err != nil {
+			p.discard(ctx, made.ID)
+			return err
+		}
+	}
+	return nil
 }
 
 // own leaves out the alias that Docker itself gives a container.

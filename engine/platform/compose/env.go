@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -67,25 +68,37 @@ func (p *Project) Connection(ctx context.Context, unit string) (string, error) {
 	return connection(c)
 }
 
+// The ports that stores answer on.
+const (
+	postgresPort = 5432
+	cachePort    = 6379
+)
+
 func connection(c container.InspectResponse) (string, error) {
-	addr := address(c)
+	name := strings.TrimPrefix(c.Name, "/")
+	port := uint16(cachePort)
+	switch {
+	case isPostgres(c):
+		port = postgresPort
+	case !isCache(c):
+		return "", fmt.Errorf("%s is neither PostgreSQL nor a cache of Redis' kind, as far as can be seen", name)
+	}
+	addr := reachable(c, port)
 	if addr == "" {
-		return "", fmt.Errorf("%s has no address that can be reached from here; publish its port on 127.0.0.1", strings.TrimPrefix(c.Name, "/"))
+		return "", fmt.Errorf("%s has no address that can be reached from here; publish its port %d on 127.0.0.1", name, port)
 	}
 	get := variables(c)
 	switch {
-	case isPostgres(c):
+	case port == postgresPort:
 		user := or(get("POSTGRES_USER"), "postgres")
 		u := url.URL{Scheme: "postgres", User: url.UserPassword(user, get("POSTGRES_PASSWORD")), Host: addr, Path: "/" + or(get("POSTGRES_DB"), user), RawQuery: "sslmode=disable"}
 		return u.String(), nil
-	case isCache(c):
+	default:
 		u := url.URL{Scheme: "redis", Host: addr}
 		if password := or(get("REDIS_PASSWORD"), flag(c, "requirepass")); password != "" {
 			u.User = url.UserPassword("", password)
 		}
 		return u.String(), nil
-	default:
-		return "", fmt.Errorf("%s is neither PostgreSQL nor a cache of Redis' kind, as far as can be seen", strings.TrimPrefix(c.Name, "/"))
 	}
 }
 
@@ -121,16 +134,25 @@ func flag(c container.InspectResponse, name string) string {
 	return ""
 }
 
+// servers are the programs that stores are; a container runs one where it is among the first words of its command, which
+// begins with an entrypoint's script more often than not.
+var servers = map[string]uint16{
+	"postgres": postgresPort, "postmaster": postgresPort,
+	"redis-server": cachePort, "dragonfly": cachePort, "valkey-server": cachePort, "keydb-server": cachePort,
+}
+
+func runs(c container.InspectResponse, port uint16) bool {
+	words := append([]string{c.Path}, c.Args...)
+	return slices.ContainsFunc(words[:min(3, len(words))], func(w string) bool { return servers[path.Base(w)] == port })
+}
+
 func isPostgres(c container.InspectResponse) bool {
-	return slices.Contains(exposed(c), 5432) && variables(c)("POSTGRES_PASSWORD") != "" || names(c, "postgres", "postgis", "timescale")
+	return runs(c, postgresPort) || slices.Contains(exposed(c), postgresPort) && variables(c)("POSTGRES_PASSWORD") != ""
 }
 
 func isCache(c container.InspectResponse) bool {
-	return !names(c, "sentinel") && (slices.Contains(exposed(c), 6379) || names(c, "redis", "dragonfly", "valkey", "keydb"))
-}
-
-// names reports whether a container's image or program has one of some words in its name.
-func names(c container.InspectResponse, words ...string) bool {
-	text := c.Config.Image + " " + c.Path + " " + strings.Join(c.Args, " ")
-	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
+	sentinel := strings.Contains(strings.Join(c.Args, " "), "--sentinel")
+	known := slices.ContainsFunc([]string{"redis", "dragonfly", "valkey", "keydb"}, func(w string) bool { return strings.Contains(c.Config.Image, w) })
+	other := path.Base(c.Path) == "sh" || len(c.Args) > 0 && slices.Contains([]string{"sh", "bash", "redis-cli", "sleep"}, path.Base(c.Args[0]))
+	return !sentinel && (runs(c, cachePort) || known && slices.Contains(exposed(c), cachePort) && !other)
 }

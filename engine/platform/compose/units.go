@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
 	"gameday/engine/platform"
@@ -150,23 +151,41 @@ func address(c container.InspectResponse) string {
 	var published []string
 	for _, bindings := range c.NetworkSettings.Ports {
 		for _, b := range bindings {
-			host := b.HostIP
-			if !host.IsValid() || host.IsUnspecified() {
-				host = netip.MustParseAddr("127.0.0.1")
-			}
-			published = append(published, host.String()+":"+b.HostPort)
+			published = append(published, hostOf(b)+":"+b.HostPort)
 		}
 	}
 	if len(published) > 0 {
 		slices.Sort(published)
 		return published[0]
 	}
-	ip := ownAddress(c)
-	ports := exposed(c)
-	if !ip.IsValid() || len(ports) == 0 {
+	if ports := exposed(c); len(ports) > 0 {
+		return reachable(c, ports[0])
+	}
+	return ""
+}
+
+// reachable is where a port of a container's answers: where it is published, else at the container's own address.
+func reachable(c container.InspectResponse, port uint16) string {
+	if c.NetworkSettings == nil {
 		return ""
 	}
-	return netip.AddrPortFrom(ip, ports[0]).String()
+	for p, bindings := range c.NetworkSettings.Ports {
+		if p.Num() == port && len(bindings) > 0 {
+			return hostOf(bindings[0]) + ":" + bindings[0].HostPort
+		}
+	}
+	if ip := ownAddress(c); ip.IsValid() {
+		return netip.AddrPortFrom(ip, port).String()
+	}
+	return ""
+}
+
+// hostOf is where a published port answers from here.
+func hostOf(b network.PortBinding) string {
+	if !b.HostIP.IsValid() || b.HostIP.IsUnspecified() {
+		return "127.0.0.1"
+	}
+	return b.HostIP.String()
 }
 
 // ownAddress is a container's address on the first of its networks.
