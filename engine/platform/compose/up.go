@@ -18,6 +18,8 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+
+	"gameday/engine/platform"
 )
 
 // Stack says how to bring the bundled stack up.
@@ -49,19 +51,24 @@ func (s Stack) Up(ctx context.Context) (p *Project, known bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	if p, err = Open(ctx, s.Project); err == nil && p.ready(ctx) == nil {
+	p, err = Open(ctx, s.Project)
+	fresh := errors.Is(err, platform.ErrNotUp)
+	if err == nil && p.ready(ctx) == nil {
 		return p, true, nil
 	}
 	command, err := Command(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	vars, err := s.choices(ctx, docker)
+	vars, err := s.choices(ctx, docker, fresh)
 	if err != nil {
 		return nil, false, err
 	}
 	s.Told("docker compose")
 	if err := s.run(ctx, command, vars, "up", "-d"); err != nil {
+		if fresh { // what came half up would keep its choices, which may be what is wrong
+			err = errors.Join(err, s.run(context.WithoutCancel(ctx), command, vars, "down"))
+		}
 		return nil, false, err
 	}
 	if p, err = Open(ctx, s.Project); err != nil {
@@ -146,14 +153,18 @@ var published = []struct{ variable, image, standIn string }{
 const choicesFile = "choices.env"
 
 // choices settles what the file leaves open: ports that are free, stand-ins where a published image is not here and one
-// was made, and the orchestrator's own image. They are kept, so that the same project goes on with the same.
-func (s Stack) choices(ctx context.Context, docker *client.Client) (map[string]string, error) {
+// was made, and the orchestrator's own image. They are kept, so that containers that are there go on with the same; a fresh
+// project is free of them.
+func (s Stack) choices(ctx context.Context, docker *client.Client, fresh bool) (map[string]string, error) {
 	if err := EnsureImage(ctx, docker, cmp.Or(os.Getenv("ORCHESTRATOR_IMAGE"), "gameday/orchestrator:latest"), "orchestrator"); err != nil {
 		return nil, err
 	}
 	vars, err := s.read()
 	if err != nil {
 		return nil, err
+	}
+	if fresh {
+		clear(vars)
 	}
 	there := func(image string) bool { _, err := docker.ImageInspect(ctx, image); return err == nil }
 	for _, i := range published {
