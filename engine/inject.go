@@ -156,8 +156,9 @@ func (r *run) breakAndWatch() {
 func (r *run) arm() error {
 	var leases []keeper.Lease
 	for _, p := range r.plan {
-		fresh := keeper.NewLease(p.lease.ID, p.spec.After.Std()+fault.Lasts(p.spec)+r.readying(p))
-		p.lease.Deadline, p.lease.Boot, p.lease.State = fresh.Deadline, fresh.Boot, keeper.Armed
+		// Until it is injected, what that may take at most counts too.
+		p.lease = p.lease.Until(p.spec.After.Std() + r.readying(p) + fault.Limit(p.spec) + fault.Lasts(p.spec))
+		p.lease.State = keeper.Armed
 		leases = append(leases, p.lease)
 	}
 	if err := r.Leases.Arm(leases...); err != nil {
@@ -223,17 +224,21 @@ func (r *run) carry(p *planned, begun func()) {
 	if err := r.Leases.Kept(); err != nil {
 		r.halt(&halted{by: "the keeper", why: err.Error()})
 	} else {
-		over := time.Now().Add(fault.Lasts(p.spec))
-		r.inject(p, begun)
-		r.wait(time.Until(over))
+		r.wait(time.Until(r.inject(p, begun)))
 	}
 	r.revert(p)
 }
 
-func (p *planned) setActive(yes bool) {
+func (p *planned) activate(l keeper.Lease) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.active = yes
+	p.lease, p.active = l, true
+}
+
+func (p *planned) deactivate() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.active = false
 }
 
 // notReady tells why a fault could not be made ready, which ends the run, unless that is ending already.
@@ -269,7 +274,8 @@ func (r *run) cause() string {
 	return byDeadline
 }
 
-func (r *run) inject(p *planned, begun func()) {
+// inject breaks, proves it, and says until when it lasts.
+func (r *run) inject(p *planned, begun func()) (until time.Time) {
 	ctx, cancel := context.WithTimeout(r.ctx, fault.Limit(p.spec))
 	defer cancel()
 	r.mu.Lock()
@@ -287,12 +293,14 @@ func (r *run) inject(p *planned, begun func()) {
 		body.Evidence = r.values.Hide(err.Error())
 		_, _ = r.emit(journal.FaultNotInEffect, body)
 		r.halt(&halted{lost: true, by: p.spec.Kind + " could not be injected", why: body.Evidence})
-		return
+		return time.Time{}
 	}
-	p.setActive(true)
+	until = time.Now().Add(fault.Lasts(p.spec))
+	p.activate(p.lease.Until(fault.Lasts(p.spec)))
 	_, _ = r.emit(journal.FaultInjected, body)
 	_ = r.Leases.Mark(p.lease, keeper.Active, r.By, "")
 	r.prove(p)
+	return until
 }
 
 // prove looks until the fault is seen in effect. One that cannot be shown makes the verdict inconclusive, never held.
@@ -319,7 +327,7 @@ func (r *run) prove(p *planned) {
 
 // revert puts a fault back, unless the keeper did.
 func (r *run) revert(p *planned) {
-	p.setActive(false)
+	p.deactivate()
 	body := r.faultBody(p)
 	body.By = r.cause()
 	_, _ = r.emitSoon(journal.FaultReverting, body)

@@ -181,6 +181,12 @@ func NewLease(id string, lasts time.Duration) Lease {
 	return Lease{ID: id, Deadline: bootTime() + int64(lasts), Boot: bootID(), State: Armed}
 }
 
+// Until gives the lease another deadline: lasts from now.
+func (l Lease) Until(lasts time.Duration) Lease {
+	l.Deadline, l.Boot = bootTime()+int64(lasts), bootID()
+	return l
+}
+
 // Arm makes leases durable. Nothing may be touched before it returns nil.
 func (c *Console) Arm(leases ...Lease) error {
 	if err := c.Kept(); err != nil {

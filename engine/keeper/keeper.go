@@ -63,6 +63,8 @@ func Keep(ctx context.Context, dir string, open platform.Opener) error {
 	if err == nil {
 		defer func() { _ = conn.Close() }()
 		if left := k.watch(ctx, conn); left {
+			k.reverting.Lock() // what is being put back at this moment is put back to its end
+			k.reverting.Unlock()
 			return nil
 		}
 	}
