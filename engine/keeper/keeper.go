@@ -63,8 +63,7 @@ func Keep(ctx context.Context, dir string, open platform.Opener) error {
 	if err == nil {
 		defer func() { _ = conn.Close() }()
 		if left := k.watch(ctx, conn); left {
-			k.reverting.Lock() // what is being put back at this moment is put back to its end
-			k.reverting.Unlock()
+			k.finish()
 			return nil
 		}
 	}
@@ -132,6 +131,12 @@ func (k *keeper) watch(ctx context.Context, conn net.Conn) (left bool) {
 			}
 		}
 	}
+}
+
+// finish waits until what is being put back at this moment is put back to its end.
+func (k *keeper) finish() {
+	k.reverting.Lock()
+	defer k.reverting.Unlock()
 }
 
 // revertOpen puts back those open leases that are due.
