@@ -397,5 +397,5 @@ func seen(units []platform.Unit) []journal.Unit {
 }
 
 func unitSeen(u platform.Unit) journal.Unit {
-	return journal.Unit{Unit: u.Name, Service: u.Service, Instance: u.Instance, State: string(u.State), ID: u.ID, Exit: u.Exit}
+	return journal.Unit{Unit: u.Name, Service: u.Service, Instance: u.Instance, State: string(u.State), Health: u.Health, ID: u.ID, Exit: u.Exit}
 }

@@ -108,6 +108,7 @@ type (
 		Service  string `json:"service"`
 		Instance string `json:"instance"`
 		State    string `json:"state"`
+		Health   string `json:"health,omitempty"`
 		ID       string `json:"id,omitempty"`
 		Exit     string `json:"exit,omitempty"`
 	}

@@ -154,6 +154,9 @@ func foldUnit(r *Record, e Event, b Unit) {
 	}
 	if run := r.Current(); run != nil && run.Ended == nil {
 		text := b.Unit + " is " + b.State
+		if b.Health != "" {
+			text += ", " + b.Health
+		}
 		if b.Exit != "" {
 			text += " (" + b.Exit + ")"
 		}

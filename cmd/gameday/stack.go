@@ -239,9 +239,17 @@ func printUnits(w io.Writer, units []platform.Unit, format string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "UNIT\tSERVICE\tINSTANCE\tSTATE\tPID\tADDRESS\tFOR")
 	for _, u := range units {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\t%s\t%s\n", u.Name, u.Service, u.Instance, u.State, incarnation(u), u.Addr, time.Since(u.Since).Round(time.Second))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\t%s\t%s\n", u.Name, u.Service, u.Instance, inWords(u), incarnation(u), u.Addr, time.Since(u.Since).Round(time.Second))
 	}
 	return t.Flush()
+}
+
+// inWords is a unit's state, with what its platform's own check says of it.
+func inWords(u platform.Unit) string {
+	if u.Health == "" {
+		return string(u.State)
+	}
+	return string(u.State) + ", " + u.Health
 }
 
 // incarnation is a process's number, or a container's id.

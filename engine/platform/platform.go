@@ -29,8 +29,9 @@ type Unit struct {
 	Zone     string            `json:"zone,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
 	State    State             `json:"state"`
-	PID      int               `json:"pid,omitempty"` // local platform only
-	ID       string            `json:"id,omitempty"`  // the platform's own name for this incarnation
+	Health   string            `json:"health,omitempty"` // what the platform's own check says, where there is one
+	PID      int               `json:"pid,omitempty"`    // local platform only
+	ID       string            `json:"id,omitempty"`     // the platform's own name for this incarnation
 	Addr     string            `json:"addr,omitempty"`
 	Since    time.Time         `json:"since"`
 	Restarts int               `json:"restarts"`

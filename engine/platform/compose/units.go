@@ -106,6 +106,9 @@ func unitOf(c container.InspectResponse) platform.Unit {
 		Name: unitName(labels), Service: cmp.Or(labels[ourServiceLabel], labels[serviceLabel]), Instance: instance(labels), Labels: labels,
 		State: cmp.Or(states[c.State.Status], platform.Exited), ID: c.ID[:min(12, len(c.ID))], Addr: address(c), Restarts: c.RestartCount,
 	}
+	if c.State.Health != nil && u.State == platform.Running && c.State.Health.Status != "none" {
+		u.Health = string(c.State.Health.Status)
+	}
 	when := c.State.StartedAt
 	if u.State == platform.Exited {
 		when = c.State.FinishedAt

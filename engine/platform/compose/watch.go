@@ -57,7 +57,7 @@ func (p *Project) Watch(ctx context.Context) (<-chan platform.Unit, error) {
 func news(told map[string]platform.Unit, u platform.Unit) bool {
 	before, known := told[u.Name]
 	told[u.Name] = u
-	return !known || before.State != u.State || before.ID != u.ID || !before.Since.Equal(u.Since) || before.Exit != u.Exit
+	return !known || before.State != u.State || before.Health != u.Health || before.ID != u.ID || !before.Since.Equal(u.Since) || before.Exit != u.Exit
 }
 
 // trust says whether the event stream is there, so that what is known need not be looked at again.
