@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,9 @@ func run(args []string) int {
 		return 0
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(os.Stderr, text)
+		for line := range strings.Lines(text) { // it may quote what a target says
+			fmt.Fprintln(os.Stderr, clean(strings.TrimSuffix(line, "\n")))
+		}
 	}
 	var e *exit
 	if errors.As(err, &e) {

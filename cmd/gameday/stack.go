@@ -239,7 +239,7 @@ func printUnits(w io.Writer, units []platform.Unit, format string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "UNIT\tSERVICE\tINSTANCE\tSTATE\tPID\tADDRESS\tFOR")
 	for _, u := range units {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\t%s\t%s\n", u.Name, u.Service, u.Instance, inWords(u), incarnation(u), u.Addr, time.Since(u.Since).Round(time.Second))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\t%s\t%s\n", clean(u.Name), clean(u.Service), clean(u.Instance), clean(inWords(u)), incarnation(u), u.Addr, time.Since(u.Since).Round(time.Second))
 	}
 	return t.Flush()
 }

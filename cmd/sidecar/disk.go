@@ -61,7 +61,7 @@ const fillPrefix = ".gameday-fill-"
 
 // fillVerb fills the filesystem of a folder with one file until FLOOR bytes are free, and keeps it there: when others write,
 // its file shrinks. When it ends, its file goes: fill FOLDER LEASE FLOOR SECONDS.
-func fillVerb(ctx context.Context, args []string) error {
+func fillVerb(ctx context.Context, args []string) (err error) {
 	if len(args) != 4 {
 		return errors.New("fill takes a folder, a lease, a floor and a time")
 	}
@@ -77,7 +77,7 @@ func fillVerb(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(path) }()
+	defer func() { err = errors.Join(err, os.Remove(path)) }() // who ends with 0 has left nothing
 	free, total, err := space(args[0])
 	if err != nil {
 		return err

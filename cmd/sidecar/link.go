@@ -24,7 +24,7 @@ type path struct {
 }
 
 // linkVerb waits for the word, takes effect, and puts everything back when its input or its time ends.
-func linkVerb(ctx context.Context, args []string) error {
+func linkVerb(ctx context.Context, args []string) (err error) {
 	if len(args) != 1 {
 		return errors.New("link takes one argument")
 	}
@@ -32,7 +32,6 @@ func linkVerb(ctx context.Context, args []string) error {
 	if err := json.Unmarshal([]byte(args[0]), &p.Config); err != nil {
 		return fmt.Errorf("its orders cannot be read: %w", err)
 	}
-	var err error
 	if p.rules, err = newRules(p.Lease); err != nil {
 		return err
 	}
@@ -47,7 +46,7 @@ func linkVerb(ctx context.Context, args []string) error {
 			words <- lines.Text()
 		}
 	}()
-	defer p.rules.remove()
+	defer func() { err = errors.Join(err, p.rules.remove()) }() // who ends with 0 has left nothing
 	over := time.NewTimer(time.Hour)
 	for {
 		select {

@@ -3,6 +3,7 @@ package compose
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"strconv"
@@ -229,17 +230,20 @@ func (p *Project) mend(ctx context.Context, s platform.Step) error {
 	if err != nil {
 		return explain(err)
 	}
-	clean := false
+	clean := len(list.Items) > 0
 	for _, c := range list.Items {
 		ended, err := p.dismiss(ctx, c.ID)
 		if err != nil {
 			return err
 		}
-		clean = clean || ended
+		clean = clean && ended
 	}
 	c, err := p.find(ctx, s.Unit)
+	if errors.Is(err, errUnitGone) || errors.Is(err, platform.ErrNotUp) {
+		return nil // its namespace, its control group and its volumes went with it
+	}
 	if err != nil {
-		return nil // its namespace, its control group and its volumes went with it, or nothing can be reached any more
+		return err
 	}
 	switch kind := s.With[withKind]; {
 	case kind == "network" && c.State.Running && !clean:

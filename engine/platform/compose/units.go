@@ -3,6 +3,7 @@ package compose
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -235,6 +236,9 @@ func exposed(c container.InspectResponse) []uint16 {
 	return ports
 }
 
+// errUnitGone says that a unit's container is not there any more.
+var errUnitGone = errors.New("the container of the unit is gone")
+
 // find gives the container that a unit is.
 func (p *Project) find(ctx context.Context, unit string) (container.InspectResponse, error) {
 	list, err := p.list(ctx)
@@ -247,8 +251,11 @@ func (p *Project) find(ctx context.Context, unit string) (container.InspectRespo
 	for _, c := range list {
 		if unitName(c.Labels) == unit {
 			got, err := p.inspect(ctx, c.ID)
+			if gone(err) {
+				break
+			}
 			return got, explain(err)
 		}
 	}
-	return container.InspectResponse{}, fmt.Errorf("the container of %s is gone; docker compose up -d makes it again", unit)
+	return container.InspectResponse{}, fmt.Errorf("%w: %s; docker compose up -d makes it again", errUnitGone, unit)
 }
