@@ -27,7 +27,7 @@ type Target struct {
 	To *platform.Far
 	// Reach tries the link from One and gives how long an answer took.
 	Reach func(t *testing.T) (time.Duration, error)
-	// Lacks are impairments that the platform says it cannot do.
+	// Lacks are what the platform has no way to do, such as "remove", and impairments that it says it cannot do.
 	Lacks []string
 }
 
@@ -46,6 +46,14 @@ func Run(t *testing.T, target Target) {
 	t.Run("logs", target.logs)
 	t.Run("network", target.network)
 	t.Run("unknown units and steps are refused", target.refusals)
+}
+
+// lacking holds a platform to what is known of it: it lacks what it is said to lack, and nothing else.
+func (g Target) lacking(t *testing.T, what string) {
+	t.Helper()
+	if !slices.Contains(g.Lacks, what) {
+		t.Errorf("the platform offers no %s", what)
+	}
 }
 
 func (g Target) unit(t *testing.T, name string) platform.Unit {
@@ -144,7 +152,8 @@ func (g Target) down(t *testing.T, how string) {
 		step.Op = platform.Recreate
 	}
 	if break_ == nil {
-		t.Skipf("this platform cannot %s a unit", how)
+		g.lacking(t, how)
+		return
 	}
 	before := g.unit(t, g.One)
 	told := g.watch(t)
@@ -174,7 +183,8 @@ func (g Target) down(t *testing.T, how string) {
 func (g Target) pause(t *testing.T) {
 	p, ok := g.Platform.(platform.Pauser)
 	if !ok {
-		t.Skip("this platform cannot pause a unit")
+		g.lacking(t, "pause")
+		return
 	}
 	before := g.unit(t, g.One)
 	told := g.watch(t)
@@ -195,7 +205,8 @@ func (g Target) pause(t *testing.T) {
 func (g Target) logs(t *testing.T) {
 	l, ok := g.Platform.(platform.Logger)
 	if !ok {
-		t.Skip("this platform reads no logs")
+		g.lacking(t, "logs")
+		return
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -224,7 +235,8 @@ func (g Target) impairments() []platform.Impairment {
 func (g Target) network(t *testing.T) {
 	net, ok := g.Platform.(platform.Network)
 	if !ok || g.To == nil {
-		t.Skip("this platform cannot impair links")
+		g.lacking(t, "network")
+		return
 	}
 	quiet, err := g.Reach(t)
 	if err != nil {
