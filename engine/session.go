@@ -135,57 +135,70 @@ func (s *Session) Do(c Command) {
 	s.commands <- c
 }
 
-// Run opens the game day and follows commands until Close comes or ctx ends.
-func (s *Session) Run(ctx context.Context) error {
+// within opens the game day, does something in it, and closes it.
+func (s *Session) within(ctx context.Context, do func() error) error {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
-	for {
-		select {
-		case <-ctx.Done():
-			return s.close()
-		case c := <-s.commands:
-			switch c := c.(type) {
-			case Close:
-				return s.close()
-			case Start:
-				if e, ok := s.experiment(c.Experiment); ok {
-					s.perform(ctx, e, c.Count)
+	return errors.Join(do(), s.failure(), s.close())
+}
+
+// Run opens the game day and follows commands until Close comes or ctx ends.
+func (s *Session) Run(ctx context.Context) error {
+	return s.within(ctx, func() error {
+		for s.failure() == nil {
+			select {
+			case <-ctx.Done():
+				return nil
+			case c := <-s.commands:
+				switch c := c.(type) {
+				case Close:
+					return nil
+				case Start:
+					if e, ok := s.experiment(c.Experiment); ok {
+						s.perform(ctx, e, c.Count)
+					}
+				default:
+					s.anytime(ctx, c)
 				}
-			default:
-				s.anytime(ctx, c)
 			}
 		}
-		if err := s.failure(); err != nil {
-			return errors.Join(err, s.close())
-		}
-	}
+		return nil
+	})
 }
 
 // Play opens the game day, runs the named experiments (all, where none is named) without asking anybody, and closes it.
 // An experiment that escalates is run again with a larger blast radius only while the last run held.
 func (s *Session) Play(ctx context.Context, names ...string) error {
-	if err := s.open(ctx); err != nil {
-		return err
-	}
-	for _, e := range s.Runbook.Experiments {
-		if len(names) > 0 && !slices.Contains(names, e.Name) {
-			continue
-		}
-		counts := e.Escalate
-		if len(counts) == 0 {
-			counts = []int{0}
-		}
-		for _, count := range counts {
-			if verdict := s.perform(ctx, e, count); verdict != journal.Held || ctx.Err() != nil {
+	return s.within(ctx, func() error {
+		for _, e := range s.Runbook.Experiments {
+			if len(names) > 0 && !slices.Contains(names, e.Name) {
+				continue
+			}
+			s.escalate(ctx, e)
+			if s.over(ctx) {
 				break
 			}
 		}
-		if s.halted() || s.failure() != nil || ctx.Err() != nil {
-			break
+		return nil
+	})
+}
+
+func (s *Session) escalate(ctx context.Context, e runbook.Experiment) {
+	counts := e.Escalate
+	if len(counts) == 0 {
+		counts = []int{0}
+	}
+	for _, count := range counts {
+		if verdict := s.perform(ctx, e, count); verdict != journal.Held || ctx.Err() != nil {
+			return
 		}
 	}
-	return errors.Join(s.failure(), s.close())
+}
+
+// over reports whether nothing more is to be run.
+func (s *Session) over(ctx context.Context) bool {
+	return s.halted() || s.failure() != nil || ctx.Err() != nil
 }
 
 // Remark keeps a remark that belongs to the whole game day: it is told once the day is open.
@@ -201,21 +214,21 @@ func (s *Session) halted() bool {
 
 // Rehearse plays an experiment, alters the settings, and plays it again: the story of the bundled stack by itself.
 func (s *Session) Rehearse(ctx context.Context, name string, change Change) error {
-	if err := s.open(ctx); err != nil {
-		return err
-	}
-	e, ok := s.experiment(name)
-	if !ok {
-		return errors.Join(fmt.Errorf("the runbook has no experiment %q", name), s.close())
-	}
-	s.perform(ctx, e, 0)
-	if !s.halted() && s.failure() == nil && ctx.Err() == nil {
-		if err := s.alter(ctx, change); err != nil {
-			return errors.Join(err, s.close())
+	return s.within(ctx, func() error {
+		e, ok := s.experiment(name)
+		if !ok {
+			return fmt.Errorf("the runbook has no experiment %q", name)
 		}
 		s.perform(ctx, e, 0)
-	}
-	return errors.Join(s.failure(), s.close())
+		if s.over(ctx) {
+			return nil
+		}
+		if err := s.alter(ctx, change); err != nil {
+			return err
+		}
+		s.perform(ctx, e, 0)
+		return nil
+	})
 }
 
 func (s *Session) experiment(name string) (runbook.Experiment, bool) {
