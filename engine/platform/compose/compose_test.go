@@ -157,7 +157,11 @@ func TestAContainerThatStartsAgainIsClean(t *testing.T) {
 		t.Errorf("it is not in effect: %v %v", took, err)
 	}
 	composetest.Docker(t, "restart", "-t", "1", project+"-client-1")
-	if took, err := composetest.Reach(t, project, 1); err != nil || took > i.Latency/2 {
+	took, err := composetest.Reach(t, project, 1)
+	for tries := 0; tries < 10 && (err != nil || took > i.Latency/2); tries++ { // a busy machine answers late by itself, but not always
+		took, err = composetest.Reach(t, project, 1)
+	}
+	if err != nil || took > i.Latency/2 {
 		t.Errorf("after the restart: %v %v", took, err)
 	}
 	if err := p.Undo(t.Context(), platform.Step{Op: platform.Mend, Unit: "client-1", Lease: "gd-restart", With: map[string]string{"kind": "network"}}); err != nil {

@@ -292,7 +292,11 @@ func (g Target) impair(t *testing.T, net platform.Network, i platform.Impairment
 		}
 	}
 	g.undo(t, platform.Step{Op: platform.Mend, Unit: g.One, Lease: i.Lease, With: map[string]string{"kind": "network"}})
-	if after, err := g.Reach(t); err != nil || after > quiet+100*time.Millisecond {
+	after, err := g.Reach(t)
+	for begun := time.Now(); (err != nil || after > quiet+100*time.Millisecond) && time.Since(begun) < patience; after, err = g.Reach(t) {
+		time.Sleep(50 * time.Millisecond) // a busy machine answers late by itself, but not always
+	}
+	if err != nil || after > quiet+100*time.Millisecond {
 		t.Errorf("afterwards an answer takes %v, %v before (%v)", after, quiet, err)
 	}
 }
