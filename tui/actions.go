@@ -118,7 +118,7 @@ func (m *model) confirm() tea.Cmd {
 	run := m.record.Current()
 	var text []string
 	for _, s := range run.Plan.Steps {
-		text = append(text, fmt.Sprintf("%s %s, for %s?", strings.ToUpper(s.Fault[:1])+s.Fault[1:], journal.Plain(journal.Aimed(s.Units, s.OutOf)), journal.Span(s.For)))
+		text = append(text, fmt.Sprintf("%s %s, for %s?", titled(s.Fault), journal.Plain(journal.Aimed(s.Units, s.OutOf)), journal.Span(s.For)))
 	}
 	question := &component.Question{Text: append(text, "x stops it at any moment; the keeper puts it back if this console dies."), Yes: func() tea.Cmd { return m.do(engine.Confirm{By: m.By}) }}
 	for _, s := range run.Plan.Steps {
@@ -235,4 +235,12 @@ func (m *model) move(by int) tea.Cmd {
 		m.probe, m.moved = (m.probe+by+len(run.Series))%len(run.Series), true
 	}
 	return nil
+}
+
+// titled begins a sentence with a fault's name, where that is a word.
+func titled(fault string) string {
+	if strings.Contains(fault, ".") {
+		return fault
+	}
+	return strings.ToUpper(fault[:1]) + fault[1:]
 }

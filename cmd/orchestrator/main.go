@@ -62,8 +62,7 @@ func readEnvironment(part string) (environment, error) {
 		profile: os.Getenv("PROFILE"), caches: list(os.Getenv("CACHE_ADDRS")), sentinels: list(os.Getenv("SENTINEL_ADDRS")), concurrency: 512,
 	}
 	if env.unit == "" {
-		host, _ := os.Hostname()
-		env.unit = part + "-" + host
+		env.unit = unitName(part)
 	}
 	if env.listen == "" {
 		env.listen = "127.0.0.1:0"
