@@ -39,7 +39,7 @@ func begin(ctx context.Context, rb *runbook.Runbook, folder string, seed uint64,
 	}
 	target, err := openPlatform(ctx, rb.Target.Platform, rb.Target.Project)
 	if err != nil {
-		return nil, &exit{inconclusive, fmt.Errorf("%w; bring it up with: gameday up", err)}
+		return nil, &exit{inconclusive, err}
 	}
 	env, err := target.Environment(ctx)
 	if err != nil {

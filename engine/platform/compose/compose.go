@@ -101,7 +101,7 @@ func Open(ctx context.Context, name string) (*Project, error) {
 	}
 	if len(list) == 0 && !p.leftovers(ctx) {
 		there, _ := Projects(ctx, docker)
-		return nil, fmt.Errorf("%w: the Docker Engine has no containers of the project %q (it has: %s)", platform.ErrNotUp, name, orNone(there))
+		return nil, fmt.Errorf("%w: the Docker Engine has no containers of the project %q (it has: %s); bring it up first (the bundled stack: gameday up --platform compose)", platform.ErrNotUp, name, orNone(there))
 	}
 	return p, nil
 }
