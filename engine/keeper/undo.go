@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gameday/engine/crash"
@@ -82,6 +83,21 @@ func runStep(ctx context.Context, step platform.Step) (string, error) {
 	return step.Argv[0] + " ended with 0", nil
 }
 
+func undoStep(ctx context.Context, p platform.Platform, step platform.Step) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	crash.Point("undo: before " + string(step.Op))
+	said, err := carryOut(ctx, p, step)
+	crash.Point("undo: after " + string(step.Op))
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", step.Op, step.Unit, err)
+	}
+	if said != "" {
+		said = step.Unit + ": " + said
+	}
+	return said, nil
+}
+
 func undoOnPlatform(ctx context.Context, open platform.Opener, l Lease) ([]string, error) {
 	limit, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
@@ -92,26 +108,20 @@ func undoOnPlatform(ctx context.Context, open platform.Opener, l Lease) ([]strin
 	if err != nil {
 		return nil, err
 	}
-	var evidence []string
-	for _, step := range l.Undo {
-		if !onPlatform(step) {
-			continue
-		}
-		limit, cancel := context.WithTimeout(ctx, stepLimit)
-		crash.Point("undo: before " + string(step.Op))
-		said, err := carryOut(limit, p, step)
-		cancel()
-		crash.Point("undo: after " + string(step.Op))
-		if errors.Is(err, platform.ErrNotUp) {
-			return []string{"the target went down; there is nothing to put back"}, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s %s: %w", step.Op, step.Unit, err)
-		}
-		if said != "" {
-			evidence = append(evidence, step.Unit+": "+said)
+	said, failed := make([]string, len(l.Undo)), make([]error, len(l.Undo))
+	var all sync.WaitGroup
+	for i, step := range l.Undo { // all at once: one that fails, or takes its time, holds no other up
+		if onPlatform(step) {
+			all.Go(func() { said[i], failed[i] = undoStep(ctx, p, step) })
 		}
 	}
+	all.Wait()
+	if err := errors.Join(failed...); errors.Is(err, platform.ErrNotUp) {
+		return []string{"the target went down; there is nothing to put back"}, nil
+	} else if err != nil {
+		return nil, err
+	}
+	evidence := slices.DeleteFunc(said, func(text string) bool { return text == "" })
 	runs, err := back(ctx, p, l.Undo)
 	return append(evidence, runs...), err
 }
