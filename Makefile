@@ -7,6 +7,11 @@ GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
+# Says of each skipped test why: the line that it logged last.
+SKIPPED := /^ +[a-z_]+\.go:[0-9]+: / { why = $$0; sub(/^ +[a-z_]+\.go:[0-9]+: /, "", why) } \
+	/> \[!.*skip \047/ { why = $$0; sub(/.*skip \047/, "", why); sub(/\047.*/, "", why) } \
+	/--- SKIP/ { sub(/^ *--- SKIP: /, ""); sub(/ \(.*/, ""); print "  " $$0 ": " why }
+
 .PHONY: rehearse build images test race lint bench scenarios soak crash screenshots clean
 
 rehearse: build
@@ -25,7 +30,7 @@ test: build
 	@mkdir -p bin; log=$$(mktemp); $(GO) test -count=1 -v $(TESTFLAGS) ./... >$$log 2>&1; status=$$?; \
 	grep -E '^(ok|FAIL|panic:|\?)|no test files|^(---|    ---) FAIL' $$log | grep -v 'no test files' ; \
 	if [ $$status != 0 ]; then echo; echo "── what failed ──"; grep -vE '^ *(=== |--- (PASS|SKIP)|PASS|ok )' $$log | tail -n 200; fi; \
-	echo; if grep -q -- '--- SKIP' $$log; then echo "Could not run here:"; grep -A1 -- '--- SKIP' $$log | grep -v '^--$$'; else echo "Every suite ran."; fi; \
+	echo; if grep -q -- '--- SKIP' $$log; then echo "Could not run here:"; awk '$(SKIPPED)' $$log; else echo "Every suite ran."; fi; \
 	rm -f $$log; exit $$status
 
 race:
