@@ -28,6 +28,11 @@ type target struct {
 func look(ctx context.Context, where string) (t target, err error) {
 	t.where = where
 	if where == "compose" {
+		for _, tool := range []string{"docker", "nsenter", "nft"} {
+			if _, err := exec.LookPath(tool); err != nil {
+				return t, fmt.Errorf("%s is not here, and what is left cannot be seen without it (apt-get install docker.io util-linux nftables)", tool)
+			}
+		}
 		t.platform, err = compose.Open(ctx, project)
 	} else {
 		t.platform, err = local.Open(ctx, project)
@@ -36,7 +41,9 @@ func look(ctx context.Context, where string) (t target, err error) {
 		return t, err
 	}
 	if t.env, err = t.platform.Environment(ctx); err == nil && where == "compose" {
-		t.quota = quota(ctx)
+		if t.quota = quota(ctx); t.quota == unseen {
+			fmt.Println("the limits of control groups are", unseen, "and are not looked at")
+		}
 	}
 	return t, err
 }
@@ -187,6 +194,8 @@ func (t target) docker(ctx context.Context) string {
 	return ""
 }
 
+const unseen = "not to be seen from here"
+
 // quota reads the limit of worker-1's processor time from its control group.
 func quota(ctx context.Context) string {
 	id := output(ctx, "docker", "inspect", "-f", "{{.Id}}", project+"-worker-1")
@@ -195,7 +204,7 @@ func quota(ctx context.Context) string {
 			return strings.TrimSpace(string(data))
 		}
 	}
-	return "not to be seen from here"
+	return unseen
 }
 
 func output(ctx context.Context, argv ...string) string {
