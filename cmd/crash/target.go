@@ -182,10 +182,10 @@ func (t target) docker(ctx context.Context) string {
 	if left := output(ctx, "docker", "ps", "-a", "--filter", "name=gameday-twin", "--format", "{{.Names}}"); left != "" {
 		return "a twin is left: " + left
 	}
-	for _, worker := range []string{"worker-1", "worker-2", "worker-3"} {
-		pid := output(ctx, "docker", "inspect", "-f", "{{.State.Pid}}", strings.Replace(worker, "worker", project+"-worker", 1))
-		if rules := output(ctx, "nsenter", "-t", pid, "-n", "nft", "list", "tables"); strings.Contains(rules, "gameday-") {
-			return "rules of ours are left in " + worker + ": " + rules
+	for number := range 3 {
+		pid := output(ctx, "docker", "inspect", "-f", "{{.State.Pid}}", worker(ctx, number+1))
+		if rules := output(ctx, "nsenter", "-t", pid, "-n", "nft", "list", "tables"); strings.Contains(rules, "gameday-") || strings.Contains(rules, "exit status") {
+			return fmt.Sprintf("rules of ours are left in worker-%d, or cannot be seen: %s", number+1, rules)
 		}
 	}
 	if now := quota(ctx); now != t.quota {
@@ -196,9 +196,15 @@ func (t target) docker(ctx context.Context) string {
 
 const unseen = "not to be seen from here"
 
+// worker gives the container of a worker, by its number.
+func worker(ctx context.Context, number int) string {
+	label := "label=com.docker.compose."
+	return output(ctx, "docker", "ps", "-aq", "--no-trunc", "--filter", label+"project="+project, "--filter", label+"service=worker", "--filter", fmt.Sprintf("%scontainer-number=%d", label, number))
+}
+
 // quota reads the limit of worker-1's processor time from its control group.
 func quota(ctx context.Context) string {
-	id := output(ctx, "docker", "inspect", "-f", "{{.Id}}", project+"-worker-1")
+	id := worker(ctx, 1)
 	for _, path := range []string{"/sys/fs/cgroup/cpu/docker/" + id + "/cpu.cfs_quota_us", "/sys/fs/cgroup/system.slice/docker-" + id + ".scope/cpu.max"} {
 		if data, err := os.ReadFile(path); err == nil {
 			return strings.TrimSpace(string(data))
