@@ -13,7 +13,7 @@ var rooms = map[string][]string{
 	"gameday/runbook":                             {},
 	"gameday/journal":                             {"gameday/runbook"},
 	"gameday/engine/platform":                     {},
-	"gameday/engine/platform/link":                {}, // what impairs a connection, for the drivers and the sidecar alike
+	"gameday/engine/platform/link":                {"gameday/engine/platform"}, // what impairs a connection, for the drivers and the sidecar alike
 	"gameday/engine/platform/local":               {"gameday/engine/flock", "gameday/engine/platform", "gameday/engine/platform/link"},
 	"gameday/engine/platform/compose":             {"gameday/engine/platform", "gameday/engine/platform/link"},
 	"gameday/engine/platform/compose/composetest": {"gameday/engine/platform/compose"}, // for tests alone

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"gameday/engine/platform/link"
 )
 
 // Where the host's processes and control groups are seen from in a sidecar that limits.
@@ -20,15 +22,6 @@ const (
 var limits = map[string]struct{ one, two string }{
 	"cpu":    {"cpu.cfs_quota_us", "cpu.max"},
 	"memory": {"memory.limit_in_bytes", "memory.max"},
-}
-
-// State is what cgroupVerb prints: a limit as the kernel writes it, and what is used of it where that is known.
-type state struct {
-	Version int    `json:"version"`
-	Limit   string `json:"limit"`
-	Period  string `json:"period,omitempty"`
-	Usage   string `json:"usage,omitempty"`
-	Path    string `json:"path"`
 }
 
 // cgroupVerb reads or sets the limit of the control group that a process is in: cgroup PID cpu|memory [LIMIT].
@@ -57,15 +50,8 @@ func cgroupVerb(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	s := state{Version: version, Limit: strings.TrimSpace(string(limit)), Path: file}
-	s.Period = read(filepath.Join(dir, "cpu.cfs_period_us"))
-	s.Usage = read(filepath.Join(dir, map[int]string{1: "memory.usage_in_bytes", 2: "memory.current"}[version]))
-	return json.NewEncoder(os.Stdout).Encode(s)
-}
-
-func read(path string) string {
-	data, _ := os.ReadFile(path)
-	return strings.TrimSpace(string(data))
+	period, _ := os.ReadFile(filepath.Join(dir, "cpu.cfs_period_us")) // version 1, and processors, alone
+	return json.NewEncoder(os.Stdout).Encode(link.Limit{Version: version, Limit: strings.TrimSpace(string(limit)), Period: strings.TrimSpace(string(period))})
 }
 
 // groupOf finds the folder of a process's control group (cgroups(7)).

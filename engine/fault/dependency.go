@@ -64,7 +64,7 @@ func (f inside) InEffect(ctx context.Context, a Aim) (string, error) {
 	})
 }
 
-// reachable is a check that finds nothing to put back, but that the server answers.
+// database and cache are checks that find nothing to put back, only that the server answers.
 func database(ctx context.Context, url string) (map[string]string, error) {
 	_, err := dependency.Default(ctx, url)
 	return nil, err

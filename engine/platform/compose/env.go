@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -17,17 +18,14 @@ const sentinelPort = 26379
 // Environment gives what runbooks may use: POSTGRES_DSN where the project has one PostgreSQL, CACHE_ADDRS where it has
 // caches, and API_URL where it has a service called api.
 func (p *Project) Environment(ctx context.Context) (map[string]string, error) {
-	units, err := p.Units(ctx)
+	containers, err := p.containers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	env := map[string]string{}
 	var databases, caches, apis, sentinels []string
-	for _, u := range units {
-		c, err := p.find(ctx, u.Name)
-		if err != nil {
-			return nil, err
-		}
+	for _, c := range containers {
+		u := unitOf(c)
 		switch {
 		case u.Service == "sentinel":
 			if ip := ownAddress(c); ip.IsValid() {
@@ -90,23 +88,16 @@ func connection(c container.InspectResponse) (string, error) {
 	get := variables(c)
 	switch {
 	case port == postgresPort:
-		user := or(get("POSTGRES_USER"), "postgres")
-		u := url.URL{Scheme: "postgres", User: url.UserPassword(user, get("POSTGRES_PASSWORD")), Host: addr, Path: "/" + or(get("POSTGRES_DB"), user), RawQuery: "sslmode=disable"}
+		user := cmp.Or(get("POSTGRES_USER"), "postgres")
+		u := url.URL{Scheme: "postgres", User: url.UserPassword(user, get("POSTGRES_PASSWORD")), Host: addr, Path: "/" + cmp.Or(get("POSTGRES_DB"), user), RawQuery: "sslmode=disable"}
 		return u.String(), nil
 	default:
 		u := url.URL{Scheme: "redis", Host: addr}
-		if password := or(get("REDIS_PASSWORD"), flag(c, "requirepass")); password != "" {
+		if password := cmp.Or(get("REDIS_PASSWORD"), flag(c, "requirepass")); password != "" {
 			u.User = url.UserPassword("", password)
 		}
 		return u.String(), nil
 	}
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // variables looks up a container's environment.

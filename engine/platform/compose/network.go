@@ -3,7 +3,6 @@ package compose
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -49,7 +48,7 @@ func (p *Project) Prepare(ctx context.Context, unit string, i platform.Impairmen
 	}
 	config := link.Config{
 		Lease: i.Lease, Kind: i.Kind, Percent: i.Percent, Direction: i.Direction, Names: i.Names, Port: i.Port, Lasts: i.Lasts + selfEnd,
-		Toxics: toxics(i),
+		Toxics: link.Slower(i), // rules in the kernel make the rest
 	}
 	if config.To, config.Look, err = p.farEnds(ctx, unit, i.To); err != nil {
 		return err
@@ -84,34 +83,17 @@ func (p *Project) alone(ctx context.Context, c container.InspectResponse, unit s
 	return nil
 }
 
-// toxics are what of an impairment a proxy makes; rules in the kernel make the rest.
-func toxics(i platform.Impairment) link.Toxics {
-	switch i.Kind {
-	case "latency":
-		return link.Toxics{Latency: i.Latency, Jitter: i.Jitter}
-	case "bandwidth":
-		return link.Toxics{Rate: i.Rate}
-	case "slow_close":
-		return link.Toxics{SlowClose: i.Lasts}
-	default:
-		return link.Toxics{}
-	}
-}
-
 // farEnds gives the addresses of a service's containers, and where a connection can be tried. Without a service there is
 // nobody in particular, and any other unit will do to try.
 func (p *Project) farEnds(ctx context.Context, unit string, far *platform.Far) (to, look []netip.AddrPort, err error) {
-	units, err := p.Units(ctx)
+	containers, err := p.containers(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, u := range units {
+	for _, c := range containers {
+		u := unitOf(c)
 		if u.Name == unit || u.State != platform.Running || far != nil && u.Service != far.Service && u.Name != far.Service && u.Labels[serviceLabel] != far.Service {
 			continue
-		}
-		c, err := p.find(ctx, u.Name)
-		if err != nil {
-			return nil, nil, err
 		}
 		for _, ip := range ownAddresses(c) {
 			port := uint16(0)
@@ -155,5 +137,3 @@ func (p *Project) Impaired(ctx context.Context, unit string, i platform.Impairme
 	}
 	return unit + ": " + evidence, nil
 }
-
-var errUnknownKind = errors.New("this platform knows no such pressure")

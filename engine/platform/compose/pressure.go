@@ -25,13 +25,7 @@ const (
 	withPath  = "path"  // the folder that is filled
 )
 
-// standing is what a sidecar says of a control group.
-type standing struct {
-	Version int    `json:"version"`
-	Limit   string `json:"limit"`
-	Period  string `json:"period"`
-	Usage   string `json:"usage"`
-}
+var errUnknownKind = errors.New("this platform knows no such pressure")
 
 // Presses reports nothing: all four kinds work beside a container.
 func (p *Project) Presses(platform.Pressure) error { return nil }
@@ -89,9 +83,9 @@ func onMount(c container.InspectResponse, folder string) bool {
 }
 
 // limit reads the limit of a container's control group, and sets it where set says to what.
-func (p *Project) limit(ctx context.Context, c container.InspectResponse, unit string, pr platform.Pressure, set string) (standing, error) {
+func (p *Project) limit(ctx context.Context, c container.InspectResponse, unit string, pr platform.Pressure, set string) (link.Limit, error) {
 	if !c.State.Running {
-		return standing{}, fmt.Errorf("%s does not run", unit)
+		return link.Limit{}, fmt.Errorf("%s does not run", unit)
 	}
 	args := []string{"cgroup", strconv.Itoa(c.State.Pid), pr.Kind}
 	if set != "" {
@@ -99,9 +93,9 @@ func (p *Project) limit(ctx context.Context, c container.InspectResponse, unit s
 	}
 	printed, err := p.runOnce(ctx, unit, pr.Lease, args, onHost)
 	if err != nil {
-		return standing{}, err
+		return link.Limit{}, err
 	}
-	var s standing
+	var s link.Limit
 	return s, json.Unmarshal([]byte(printed), &s)
 }
 
@@ -111,7 +105,7 @@ const (
 )
 
 // lower gives the limit that the pressure makes of the present one, as the kernel wants it written.
-func (p *Project) lower(ctx context.Context, pr platform.Pressure, now standing) (string, error) {
+func (p *Project) lower(ctx context.Context, pr platform.Pressure, now link.Limit) (string, error) {
 	info, err := p.docker.Info(ctx, client.InfoOptions{})
 	if err != nil {
 		return "", explain(err)

@@ -39,38 +39,49 @@ func (p *Project) list(ctx context.Context) ([]container.Summary, error) {
 
 // Units lists the project's containers.
 func (p *Project) Units(ctx context.Context) ([]platform.Unit, error) {
+	containers, err := p.containers(ctx)
+	units := make([]platform.Unit, len(containers))
+	for i, c := range containers {
+		units[i] = unitOf(c)
+	}
+	return units, err
+}
+
+// containers looks at every container that is a unit, in the order of the units' names.
+func (p *Project) containers(ctx context.Context) ([]container.InspectResponse, error) {
 	list, err := p.list(ctx)
 	if err != nil {
 		return nil, err
 	}
-	units := make([]platform.Unit, len(list))
+	looks := make([]container.InspectResponse, len(list))
 	failed := make([]error, len(list))
 	var all sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
 	for i, c := range list {
 		if seen, ok := p.trusted(c); ok {
-			units[i] = unitOf(seen)
+			looks[i] = seen
 			continue
 		}
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			got, err := p.inspect(ctx, c.ID)
-			units[i], failed[i] = unitOf(got), err
+			looks[i], failed[i] = p.inspect(ctx, c.ID)
 		})
 	}
 	all.Wait()
-	var there []platform.Unit
-	for i := range units {
+	var there []container.InspectResponse
+	for i := range looks {
 		switch {
 		case gone(failed[i]): // between the list and the look
 		case failed[i] != nil:
 			return nil, explain(failed[i])
 		default:
-			there = append(there, units[i])
+			there = append(there, looks[i])
 		}
 	}
-	slices.SortFunc(there, func(a, b platform.Unit) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(there, func(a, b container.InspectResponse) int {
+		return strings.Compare(unitName(a.Config.Labels), unitName(b.Config.Labels))
+	})
 	return there, nil
 }
 

@@ -29,6 +29,13 @@ const (
 	Look = "look" // show that it is in effect
 )
 
+// Limit is what a sidecar says of a control group's limit.
+type Limit struct {
+	Version int    `json:"version"`          // of control groups
+	Limit   string `json:"limit"`            // as the kernel writes it
+	Period  string `json:"period,omitempty"` // of processor time, in version 1
+}
+
 // Report is a sidecar's answer.
 type Report struct {
 	Evidence string `json:"evidence,omitempty"`

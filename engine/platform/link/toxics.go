@@ -6,6 +6,8 @@ import (
 
 	"github.com/Shopify/toxiproxy/v2/stream"
 	"github.com/Shopify/toxiproxy/v2/toxics"
+
+	"gameday/engine/platform"
 )
 
 // Toxics are what is done to the bytes of a connection. The zero value does nothing.
@@ -17,6 +19,20 @@ type Toxics struct {
 	Reset     bool          `json:"reset,omitempty"`    // connections end at once with a reset
 	DropOut   bool          `json:"drop_out,omitempty"` // nothing of what the client sends arrives
 	DropIn    bool          `json:"drop_in,omitempty"`  // nothing of what the server sends arrives
+}
+
+// Slower gives the toxics of an impairment that lets bytes through, but later; for any other, none.
+func Slower(i platform.Impairment) Toxics {
+	switch i.Kind {
+	case "latency":
+		return Toxics{Latency: i.Latency, Jitter: i.Jitter}
+	case "bandwidth":
+		return Toxics{Rate: i.Rate}
+	case "slow_close":
+		return Toxics{SlowClose: i.Lasts}
+	default:
+		return Toxics{}
+	}
 }
 
 // chains gives the toxics on the way out, from client to server, and on the way in. What makes a round trip slower is put

@@ -105,18 +105,14 @@ func fits(i platform.Impairment) error {
 
 func toxics(i platform.Impairment) link.Toxics {
 	switch i.Kind {
-	case "latency":
-		return link.Toxics{Latency: i.Latency, Jitter: i.Jitter}
-	case "bandwidth":
-		return link.Toxics{Rate: i.Rate}
-	case "slow_close":
-		return link.Toxics{SlowClose: i.Lasts}
 	case "reset":
 		return link.Toxics{Reset: true}
 	case "partition":
 		return link.Toxics{DropOut: i.Direction != "in", DropIn: i.Direction != "out"}
-	default: // blackhole
+	case "blackhole":
 		return link.Toxics{DropOut: true, DropIn: true}
+	default:
+		return link.Slower(i)
 	}
 }
 
