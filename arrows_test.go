@@ -16,6 +16,8 @@ var rooms = map[string][]string{
 	"gameday/engine/platform/link":                {"gameday/engine/platform"}, // what impairs a connection, for the drivers and the sidecar alike
 	"gameday/engine/platform/local":               {"gameday/engine/flock", "gameday/engine/platform", "gameday/engine/platform/link"},
 	"gameday/engine/platform/compose":             {"gameday/engine/platform", "gameday/engine/platform/link"},
+	"gameday/engine/platform/aws":                 {"gameday/engine/platform"},
+	"gameday/engine/platform/aws/awstest":         {},                                  // for tests and benchmarks alone
 	"gameday/engine/platform/compose/composetest": {"gameday/engine/platform/compose"}, // for tests alone
 	"gameday/engine/platform/conformance":         {"gameday/engine/platform"},         // for tests alone
 	"gameday/engine/dependency":                   {"gameday/engine/platform"},
@@ -34,7 +36,7 @@ var rooms = map[string][]string{
 		"gameday/engine/dependency", "gameday/engine/keeper", "gameday/engine/crash", "gameday/engine/secret", "gameday/engine/platform", "gameday/journal", "gameday/runbook"},
 	"gameday/tui":              {"gameday/tui/component", "gameday/engine", "gameday/journal", "gameday/runbook"},
 	"gameday/tui/component":    {},
-	"gameday/cmd/gameday":      {"gameday", "gameday/tui", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/compose", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook"},
+	"gameday/cmd/gameday":      {"gameday", "gameday/tui", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/aws", "gameday/engine/platform/compose", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook"},
 	"gameday/cmd/orchestrator": {}, // and its own internal packages: the console never sees the inside of what it breaks
 	"gameday/cmd/bench":        {"gameday", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/compose", "gameday/engine/platform/link", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook", "gameday/tui"},
 	"gameday/cmd/screenshots":  {},

@@ -42,7 +42,7 @@ func (r *run) arm() error {
 	var leases []keeper.Lease
 	for _, p := range r.plan {
 		// Until it is injected, what that may take at most counts too.
-		p.lease = p.lease.Until(p.spec.After.Std() + r.readying(p) + fault.Limit(p.spec) + fault.Lasts(p.spec))
+		p.lease = p.lease.Until(p.spec.After.Std() + r.readying(p) + fault.Limit(p.spec, r.pace) + fault.Lasts(p.spec))
 		p.lease.State = keeper.Armed
 		leases = append(leases, p.lease)
 	}
@@ -109,7 +109,7 @@ func (r *run) carry(p *planned, begun func()) {
 	if err := r.Leases.Kept(); err != nil {
 		r.halt(&halted{by: "the keeper", why: err.Error()})
 	} else {
-		r.wait(time.Until(r.inject(p, begun)))
+		r.minded(p, r.inject(p, begun))
 	}
 	r.revert(p)
 }
@@ -161,7 +161,7 @@ func (r *run) cause() string {
 
 // inject breaks, proves it, and says until when it lasts.
 func (r *run) inject(p *planned, begun func()) (until time.Time) {
-	ctx, cancel := context.WithTimeout(r.ctx, fault.Limit(p.spec))
+	ctx, cancel := context.WithTimeout(r.ctx, fault.Limit(p.spec, r.pace))
 	defer cancel()
 	r.mu.Lock()
 	r.injected = true
@@ -191,7 +191,7 @@ func (r *run) inject(p *planned, begun func()) (until time.Time) {
 // prove looks until the fault is seen in effect. One that cannot be shown makes the verdict inconclusive, never held.
 func (r *run) prove(p *planned) {
 	body := r.faultBody(p)
-	limit := fault.EffectLimit(p.spec)
+	limit := fault.EffectLimit(p.spec, r.pace)
 	for begun := time.Now(); ; {
 		ctx, cancel := context.WithTimeout(r.sampling, limit)
 		evidence, err := p.fault.InEffect(ctx, p.aim)
@@ -206,7 +206,27 @@ func (r *run) prove(p *planned) {
 			_, _ = r.emit(journal.FaultNotInEffect, body)
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
+		r.wait(r.pace.Look)
+	}
+}
+
+// minded waits until a fault's time is over. A fault that its platform may end by a rule of its own is looked at meanwhile:
+// when that happened, the run is over too, as by a guard.
+func (r *run) minded(p *planned, until time.Time) {
+	ender, ok := p.fault.(fault.Ender)
+	if !ok || !fault.MayEnd(p.spec.Kind) {
+		r.wait(time.Until(until))
+		return
+	}
+	for time.Now().Before(until) && r.wait(min(r.pace.Look, time.Until(until))) {
+		ctx, cancel := context.WithTimeout(r.ctx, leastPatience+r.pace.Look)
+		why, err := ender.Ended(ctx, p.aim)
+		cancel()
+		if err == nil && why != "" {
+			why = r.values.Hide(why)
+			_, _ = r.emit(journal.GuardTripped, journal.Said{Run: r.n, Text: why})
+			r.halt(&halted{guard: true, by: "the platform stopped the experiment", why: why})
+		}
 	}
 }
 
@@ -230,7 +250,7 @@ func (r *run) revert(p *planned) {
 		}
 		body.Evidence = r.values.Hide(err.Error())
 		_, _ = r.emit(journal.FaultRevertFailed, body)
-		if time.Since(begun) > revertLimit {
+		if time.Since(begun) > revertLimit+p.lease.Patience() {
 			_ = r.Leases.Mark(p.lease, keeper.Stuck, body.By, body.Evidence)
 			r.halt(&halted{lost: true, by: p.spec.Kind + " could not be put back", why: body.Evidence})
 			return

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"gameday/engine/check"
@@ -13,7 +15,6 @@ import (
 )
 
 const (
-	wholeWithin   = 10 * time.Second // by when the target is as it was, after the last revert
 	quietPatience = 15 * time.Second // without movement, after which open work counts as stuck, where no recover_within says
 	checkLimit    = 3 * time.Minute
 )
@@ -89,8 +90,8 @@ func (r *run) probesBefore() []journal.ProbeVerdict {
 // compareTarget waits until every unit is in the state that it was in before the first touch, and tells.
 func (r *run) compareTarget() bool {
 	var differences []string
-	for begun := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	for begun := time.Now(); ; time.Sleep(max(100*time.Millisecond, r.pace.Look)) {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second+r.pace.Look)
 		now, err := r.Platform.Units(ctx)
 		cancel()
 		if err != nil {
@@ -98,7 +99,7 @@ func (r *run) compareTarget() bool {
 		} else {
 			differences = differ(r.before, now)
 		}
-		if len(differences) == 0 || time.Since(begun) > wholeWithin {
+		if len(differences) == 0 || time.Since(begun) > r.pace.Whole {
 			break
 		}
 	}
@@ -109,10 +110,20 @@ func (r *run) compareTarget() bool {
 func differ(before, now []platform.Unit) []string {
 	var differences []string
 	states := map[string]platform.State{}
+	running := map[string]int{} // of what is replaced by others of the same service: how many more than before
 	for _, u := range now {
 		states[u.Name] = u.State
+		if u.Replaced && u.State == platform.Running {
+			running[u.Service]++
+		}
 	}
 	for _, u := range before {
+		if u.Replaced {
+			if u.State == platform.Running {
+				running[u.Service]--
+			}
+			continue
+		}
 		if states[u.Name] != u.State {
 			is := string(states[u.Name])
 			if is == "" {
@@ -121,7 +132,19 @@ func differ(before, now []platform.Unit) []string {
 			differences = append(differences, fmt.Sprintf("%s was %s and is %s", u.Name, u.State, is))
 		}
 	}
+	for _, service := range slices.Sorted(maps.Keys(running)) {
+		if n := running[service]; n < 0 {
+			differences = append(differences, fmt.Sprintf("%s of %s not replaced", were(-n, "unit"), service))
+		}
+	}
 	return differences
+}
+
+func were(n int, what string) string {
+	if n == 1 {
+		return "1 " + what + " was"
+	}
+	return fmt.Sprintf("%d %ss were", n, what)
 }
 
 // checkInvariants asks what became of all acknowledged work.

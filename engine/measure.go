@@ -113,6 +113,9 @@ func (r *run) guard() {
 	}
 	env := r.guardNames()
 	for i, g := range r.e.Guards {
+		if g.Alarm != "" {
+			continue
+		}
 		holds, err := g.When.Holds(env)
 		r.mu.Lock()
 		since, was := r.tripping[i]

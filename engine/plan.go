@@ -15,6 +15,7 @@ import (
 	"gameday/engine/keeper"
 	"gameday/engine/platform"
 	"gameday/journal"
+	"gameday/runbook"
 )
 
 // makePlan chooses units and shows what would be done to them.
@@ -38,7 +39,7 @@ func (r *run) makePlan(random *rand.Rand) error {
 		lasts := fault.Lasts(spec)
 		p.lease = keeper.NewLease(fmt.Sprintf("%s-%d-%d", r.token, r.n, i+1), 0)
 		p.lease.Run, p.lease.Fault, p.lease.Units = r.n, spec.Kind, names(p.units)
-		p.lease.Platform, p.lease.Project = r.Runbook.Target.Platform, r.Runbook.Target.Project
+		p.lease.Target = r.Target
 		p.aim = fault.Aim{Platform: r.Platform, Units: p.units, All: units, Lease: p.lease.ID, Lasts: lasts, Folder: r.Runbook.Folder}
 		if p.lease.Undo, err = p.fault.Undo(r.ctx, p.aim); err != nil {
 			return fmt.Errorf("%s cannot be planned: %w", spec.Kind, err)
@@ -51,6 +52,9 @@ func (r *run) makePlan(random *rand.Rand) error {
 			Reversibility: string(kind), Undo: p.lease.Manual, Touches: touches,
 		})
 	}
+	if err := r.within(plan, units); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	r.plan = plan
 	r.mu.Unlock()
@@ -61,11 +65,32 @@ func (r *run) makePlan(random *rand.Rand) error {
 	return err
 }
 
+// within holds the plan as a whole to the blast radius.
+func (r *run) within(plan []*planned, units []platform.Unit) error {
+	var down []platform.Unit
+	left := map[string]int{}
+	for _, p := range plan {
+		if fault.Spares(p.spec.Kind) {
+			continue
+		}
+		down = append(down, p.units...)
+		if s, ok := p.spec.Params.(*runbook.ScaleParams); ok {
+			left[p.spec.Select.Service] = s.To
+		}
+	}
+	slices.SortFunc(down, func(a, b platform.Unit) int { return strings.Compare(a.Name, b.Name) })
+	down = slices.CompactFunc(down, func(a, b platform.Unit) bool { return a.Name == b.Name })
+	if err := r.Radius.Within(down, units, left); err != nil {
+		return fmt.Errorf("nothing is touched: %w (blast_radius)", err)
+	}
+	return nil
+}
+
 // stops says in words what ends the run before its time.
 func (r *run) stops() []string {
 	stops := []string{"any person, with one key", "this console's death: the keeper puts everything back"}
 	for _, g := range r.e.Guards {
-		stops = append(stops, fmt.Sprintf("a guard: %s, for %s", g.When.Text, journal.Span(g.Lasting.Std())))
+		stops = append(stops, fmt.Sprintf("a guard: %s, for %s", guardText(g), journal.Span(g.Lasting.Std())))
 	}
 	return stops
 }

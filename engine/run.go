@@ -29,6 +29,7 @@ type run struct {
 	stop   context.CancelCauseFunc
 	load   *load.Load // nil where there is none
 	probes []*watched
+	pace   platform.Pace
 	before []platform.Unit // as they were before the first touch
 
 	sampling  context.Context // ends when nothing more is measured
@@ -84,7 +85,7 @@ func (r *run) halt(why *halted) { r.stop(why) }
 
 // perform runs an experiment from its steady state to its verdict.
 func (s *Session) perform(ctx context.Context, e runbook.Experiment, count int) journal.Verdict {
-	r := &run{Session: s, n: s.runs() + 1, e: e, tripping: map[int]time.Time{}}
+	r := &run{Session: s, n: s.runs() + 1, e: e, pace: platform.PaceOf(s.Platform), tripping: map[int]time.Time{}}
 	r.ctx, r.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer r.stop(nil)
 	defer context.AfterFunc(ctx, func() { r.halt(&halted{halt: true, by: context.Cause(ctx).Error()}) })()
@@ -160,6 +161,9 @@ func (r *run) begin(count int) error {
 		return err
 	}
 	if err := r.watchTarget(); err != nil {
+		return err
+	}
+	if err := r.watchAlarms(); err != nil {
 		return err
 	}
 	if err := r.startLoad(); err != nil {
@@ -347,6 +351,9 @@ func (r *run) confirmed(by string) error {
 		if err := fault.Same(p.units, units); err != nil {
 			return err
 		}
+	}
+	if err := r.within(r.plan, units); err != nil {
+		return err
 	}
 	r.before = units
 	_, err = r.emitSoon(journal.PlanConfirmed, journal.Said{Run: r.n, By: by})

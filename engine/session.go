@@ -26,7 +26,9 @@ import (
 type Options struct {
 	Runbook  *runbook.Runbook
 	Platform platform.Platform
+	Target   platform.Target   // where Open finds the platform
 	Open     platform.Opener   // finds the platform again, to put things back
+	Radius   fault.Radius      // what may be down at most
 	Env      map[string]string // what the target gives for ${NAME}
 	Leases   *keeper.Console
 	Log      *journal.Log
@@ -410,5 +412,5 @@ func seen(units []platform.Unit) []journal.Unit {
 }
 
 func unitSeen(u platform.Unit) journal.Unit {
-	return journal.Unit{Unit: u.Name, Service: u.Service, Instance: u.Instance, State: string(u.State), Health: u.Health, ID: u.ID, Exit: u.Exit}
+	return journal.Unit{Unit: u.Name, Service: u.Service, Instance: u.Instance, Zone: u.Zone, State: string(u.State), Health: u.Health, ID: u.ID, Exit: u.Exit}
 }

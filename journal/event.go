@@ -107,6 +107,7 @@ type (
 		Unit     string `json:"unit"`
 		Service  string `json:"service"`
 		Instance string `json:"instance"`
+		Zone     string `json:"zone,omitempty"`
 		State    string `json:"state"`
 		Health   string `json:"health,omitempty"`
 		ID       string `json:"id,omitempty"`

@@ -34,6 +34,7 @@ func (m Mistakes) Error() string {
 // decoder turns YAML nodes into the types of this package and collects every mistake on the way.
 type decoder struct {
 	file     string
+	root     *yaml.Node
 	mistakes Mistakes
 }
 

@@ -97,7 +97,9 @@ var faultKinds = map[string]any{
 	"cpu.pressure": CPUParams{}, "memory.pressure": MemoryParams{}, "io.pressure": IOParams{}, "disk.fill": DiskParams{},
 	"postgres.terminate": TerminateParams{}, "postgres.exhaust": ExhaustParams{}, "postgres.lock": LockParams{}, "postgres.read_only": noParams{}, "postgres.slow": SlowParams{},
 	"cache.failover": noParams{}, "cache.pause": noParams{}, "cache.disconnect": noParams{}, "cache.fill": FillParams{}, "cache.flush": noParams{},
-	"script": ScriptParams{},
+	"script":        ScriptParams{},
+	"aws.terminate": noParams{}, "aws.refresh": RefreshParams{}, "aws.drain": noParams{}, "aws.deregister": DeregisterParams{}, "aws.failover": noParams{},
+	"aws.isolate": IsolateParams{}, "aws.scale": ScaleParams{}, "aws.ssm": SSMParams{}, "aws.fis": FISParams{},
 }
 
 // FaultKinds lists every kind of fault.

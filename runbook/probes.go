@@ -68,6 +68,18 @@ type (
 	LogProbe struct {
 		Log LogOf `key:"log,required" doc:"which lines"`
 	}
+	CloudWatchProbe struct {
+		CloudWatch CloudWatchOf `key:"cloudwatch,required" doc:"a metric, or an alarm"`
+	}
+	ECSProbe struct {
+		ECS ECSOf `key:"ecs,required" doc:"which service"`
+	}
+	TargetsProbe struct {
+		Targets TargetsOf `key:"targets,required" doc:"which target group"`
+	}
+	EventsProbe struct {
+		Events EventsOf `key:"events,required" doc:"whose events"`
+	}
 	LoadProbe struct {
 		Measure string `key:"load,required" doc:"what of the load" oneof:"success_rate,error_rate,p50,p99,rate"`
 	}
@@ -76,6 +88,35 @@ type (
 // UnitsOf names a service's units.
 type UnitsOf struct {
 	Service string `key:"service,required" doc:"the service"`
+}
+
+// CloudWatchOf names an alarm, or a metric with the statistic that is read of it.
+type CloudWatchOf struct {
+	Alarm      string            `key:"alarm" doc:"an alarm by its name; value is 1 while it is in alarm"`
+	Namespace  string            `key:"namespace" doc:"of the metric, such as AWS/ApplicationELB"`
+	Metric     string            `key:"metric" doc:"the metric's name"`
+	Dimensions map[string]string `key:"dimensions" doc:"the metric's dimensions"`
+	Stat       string            `key:"stat" doc:"statistic, such as Sum, Average or p99 (default Average)"`
+	Period     Duration          `key:"period" doc:"of the statistic (default 1m)"`
+	Missing    string            `key:"missing" doc:"the value that no data stands for; without it no data is an error"`
+}
+
+// ECSOf names an ECS service.
+type ECSOf struct {
+	Service string `key:"service,required" doc:"the service"`
+	Cluster string `key:"cluster" doc:"its cluster, where the target has several"`
+}
+
+// TargetsOf names a load balancer's target group.
+type TargetsOf struct {
+	Group string `key:"group,required" doc:"the target group's name"`
+}
+
+// EventsOf names what RDS or ElastiCache tell of.
+type EventsOf struct {
+	RDS         string `key:"rds" doc:"a database instance or cluster"`
+	ElastiCache string `key:"elasticache" doc:"a replication group or cache cluster"`
+	Match       string `key:"match" doc:"regular expression that the message fits"`
 }
 
 // LogOf names lines in a service's logs.
@@ -109,10 +150,20 @@ var probeKinds = map[string]probeKind{
 	"exec":       {ExecProbe{}, map[string]any{"exit": number, "stdout": text, "value": number}},
 	"units":      {UnitsProbe{}, map[string]any{"running": number, "total": number, "restarts": number}},
 	"log":        {LogProbe{}, map[string]any{"rate": number, "count": number}},
+	"cloudwatch": {CloudWatchProbe{}, map[string]any{"value": number, "state": text}},
+	"ecs":        {ECSProbe{}, map[string]any{"running": number, "desired": number, "pending": number, "deployments": number, "failed": number, "rollout": text}},
+	"targets":    {TargetsProbe{}, map[string]any{"healthy": number, "unhealthy": number, "draining": number, "total": number}},
+	"events":     {EventsProbe{}, map[string]any{"count": number, "last": text}},
 	"load":       {LoadProbe{}, map[string]any{"value": anything}},
 }
 
 type anyType struct{}
+
+// remote are the kinds of probes that ask a provider's API, which counts and charges every question: how often they are
+// measured, and over what window, where the runbook does not say.
+var remote = map[string][2]Duration{
+	"cloudwatch": {10_000_000_000, 30_000_000_000}, "ecs": {2_000_000_000, 6_000_000_000}, "targets": {2_000_000_000, 6_000_000_000}, "events": {5_000_000_000, 15_000_000_000},
+}
 
 // ProbeKinds lists every kind of probe.
 func ProbeKinds() []string { return sortedKeys(probeKinds) }

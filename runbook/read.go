@@ -1,6 +1,7 @@
 package runbook
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -95,6 +96,8 @@ func (d *decoder) check(r *Runbook, root *yaml.Node) {
 	if len(r.Experiments) == 0 && at("experiments") != root {
 		d.wrong(at("experiments"), "there is no experiment here")
 	}
+	d.root = root
+	d.checkTarget(r, at("target"))
 	names := map[string]bool{}
 	for i := range r.SteadyState {
 		d.checkProbe(&r.SteadyState[i], at("steady_state", i), r.Load != nil, names)
@@ -119,12 +122,11 @@ func (d *decoder) checkProbe(p *Probe, n *yaml.Node, load bool, names map[string
 		d.wrong(n, "the probe's name %q is taken", p.Name)
 	}
 	names[p.Name] = true
-	if p.Every == 0 {
-		p.Every = defaultEvery
+	usual, ok := remote[p.Probe.Kind]
+	if !ok {
+		usual = [2]Duration{defaultEvery, defaultOver}
 	}
-	if p.Over == 0 {
-		p.Over = defaultOver
-	}
+	p.Every, p.Over = cmp.Or(p.Every, usual[0]), cmp.Or(p.Over, max(usual[1], p.Every))
 	if p.Every.Std() < 10*time.Millisecond {
 		d.wrong(n, "every: %v is too often; 10ms is the least", p.Every)
 	}
@@ -154,6 +156,27 @@ func (d *decoder) checkProbe(p *Probe, n *yaml.Node, load bool, names map[string
 		}
 	case *ExecProbe:
 		d.checkProgram(params.Argv, locate(n, "probe", "exec"))
+	case *CloudWatchProbe:
+		d.checkCloudWatch(params.CloudWatch, locate(n, "probe", "cloudwatch"))
+	case *EventsProbe:
+		if (params.Events.RDS == "") == (params.Events.ElastiCache == "") {
+			d.wrong(locate(n, "probe", "events"), "say either rds or elasticache")
+		}
+		if _, err := regexp.Compile(params.Events.Match); err != nil {
+			d.wrong(n, "match: %v", err)
+		}
+	}
+}
+
+func (d *decoder) checkCloudWatch(c CloudWatchOf, n *yaml.Node) {
+	if metric := c.Namespace != "" && c.Metric != ""; metric == (c.Alarm != "") {
+		d.wrong(n, "say either an alarm, or a metric with its namespace")
+	}
+	if _, err := strconv.ParseFloat(c.Missing, 64); c.Missing != "" && err != nil {
+		d.wrong(locate(n, "missing"), "%q is not a number", c.Missing)
+	}
+	if c.Period.Std()%time.Second != 0 {
+		d.wrong(locate(n, "period"), "CloudWatch counts in whole seconds, not %v", c.Period)
 	}
 }
 
@@ -185,6 +208,9 @@ func (d *decoder) checkExperiment(e *Experiment, n *yaml.Node, load bool) {
 	}
 	for i := range e.Guards {
 		g, at := &e.Guards[i], locate(n, "guards", i, "when")
+		if (g.When.node == nil) == (g.Alarm == "") {
+			d.wrong(locate(n, "guards", i), "a guard needs either when, or the name of an alarm")
+		}
 		if g.When.node == nil {
 			continue
 		}
@@ -217,6 +243,7 @@ func (d *decoder) checkFault(f *Fault, n *yaml.Node) {
 		d.checkProgram(p.Inject, locate(n, "inject"))
 		d.checkProgram(p.Revert, locate(n, "revert"))
 	}
+	d.checkAWS(f, n)
 	s, at := f.Select, locate(n, "select")
 	if s.Count < 0 {
 		d.wrong(locate(at, "count"), "%d is not a number of units", s.Count)

@@ -8,6 +8,7 @@ type Runbook struct {
 	Title       string       `key:"title,required" doc:"what this game day is about"`
 	Environment string       `key:"environment" doc:"rehearsal, staging or production" oneof:"rehearsal,staging,production"`
 	Target      Target       `key:"target,required" doc:"the system that is broken"`
+	BlastRadius *BlastRadius `key:"blast_radius" doc:"what may be down at most, whatever an experiment selects"`
 	Profile     *Profile     `key:"profile" doc:"settings of the bundled stack to begin with: naive, resilient, or a map of settings"`
 	Load        *Load        `key:"load" doc:"requests that go on all the time, at a constant arrival rate"`
 	SteadyState []Probe      `key:"steady_state,required" doc:"what fine means, as probes with expectations"`
@@ -20,7 +21,21 @@ type Runbook struct {
 // Target names the system.
 type Target struct {
 	Platform string `key:"platform,required" doc:"where its units live" oneof:"local,compose,aws,kubernetes"`
-	Project  string `key:"project" doc:"name of the stack or compose project"`
+	Project  string `key:"project" doc:"name of the stack or compose project; on AWS, of what the tags belong to"`
+
+	Region   string            `key:"region" doc:"aws: the region (default: what the credentials' configuration says)"`
+	Account  string            `key:"account" doc:"aws: the account number that the credentials have to be of"`
+	Clusters []string          `key:"clusters" doc:"aws: the ECS clusters whose tasks and instances are units"`
+	Services []string          `key:"services" doc:"aws: the ECS services whose tasks are units (default: all of the clusters')"`
+	Tags     map[string]string `key:"tags" doc:"aws: tags of the instances, databases, caches, subnets and target groups that belong to the target (default: project=PROJECT)"`
+	OptIn    string            `key:"opt_in" doc:"aws: the tag without which nothing is touched outside rehearsals (default gameday=allowed)"`
+}
+
+// BlastRadius bounds what an experiment may take down at once, of each service.
+type BlastRadius struct {
+	Count   int     `key:"count" doc:"units of a service, at most"`
+	Percent Percent `key:"percent" doc:"share of a service's units, at most"`
+	Healthy int     `key:"healthy" doc:"healthy units that are left of a service, at least (1 outside rehearsals on AWS)"`
 }
 
 // Profile is a named set of settings, or single ones.
@@ -52,7 +67,8 @@ type Experiment struct {
 
 // Guard stops an experiment when its condition holds for a time.
 type Guard struct {
-	When    Expression `key:"when,required" doc:"condition over load.* and probes[\"name\"]"`
+	When    Expression `key:"when" doc:"condition over load.* and probes[\"name\"]"`
+	Alarm   string     `key:"alarm" doc:"instead of when: a CloudWatch alarm that must not be in alarm"`
 	Lasting Duration   `key:"lasting" doc:"how long it must hold"`
 }
 

@@ -151,8 +151,8 @@ func clearContainers(ctx context.Context) error {
 
 // dockerKills measures from the confirmation to the container's death, beside the docker command and pumba.
 func dockerKills(ctx context.Context, p *compose.Project) ([]Figure, error) {
-	opener := func(ctx context.Context, _, project string) (platform.Platform, error) {
-		return compose.Open(ctx, project)
+	opener := func(ctx context.Context, t platform.Target) (platform.Platform, error) {
+		return compose.Open(ctx, t.Project)
 	}
 	pidOf := func(name string) (int, error) {
 		text, err := docker(ctx, "inspect", "-f", "{{.State.Pid}}", name)

@@ -202,8 +202,8 @@ func killLocal(ctx context.Context, stack *local.Stack, env map[string]string) (
 	if err != nil {
 		return 0, err
 	}
-	opener := func(ctx context.Context, _, project string) (platform.Platform, error) {
-		return local.Open(ctx, project)
+	opener := func(ctx context.Context, t platform.Target) (platform.Platform, error) {
+		return local.Open(ctx, t.Project)
 	}
 	return killThroughSession(ctx, []byte(killRunbook), stack, opener, env, pid)
 }
@@ -219,7 +219,7 @@ func killThroughSession(ctx context.Context, text []byte, target platform.Platfo
 	if err != nil {
 		return 0, err
 	}
-	console, err := keeper.Hold(dir+"/l", keeper.Session{PID: os.Getpid(), Target: rb.Target.Platform + "/" + rb.Target.Project, Journal: dir + "/j"}, []string{program(), "keeper"})
+	console, err := keeper.Hold(dir+"/l", keeper.Session{PID: os.Getpid(), Target: engine.TargetOf(rb), Journal: dir + "/j"}, []string{program(), "keeper"})
 	if err != nil {
 		return 0, err
 	}
@@ -229,7 +229,7 @@ func killThroughSession(ctx context.Context, text []byte, target platform.Platfo
 	}
 	told := make(chan journal.Event, 4096)
 	session, err := engine.New(ctx, engine.Options{
-		Runbook: rb, Platform: target, Open: opener, Env: env, Leases: console, Log: log, Folder: dir + "/j", Seed: 1, By: "bench",
+		Runbook: rb, Platform: target, Target: engine.TargetOf(rb), Open: opener, Env: env, Leases: console, Log: log, Folder: dir + "/j", Seed: 1, By: "bench",
 		Told: func(e journal.Event) { told <- e },
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gameday/engine"
+	"gameday/engine/platform"
 	"gameday/journal"
 	"gameday/runbook"
 	"gameday/tui"
@@ -24,7 +25,7 @@ func home(c *cobra.Command, _ []string) error {
 	}
 	h := tui.Home{Entries: append(knownRunbooks(), knownDays("gamedays")...)}
 	for _, where := range []string{"local", "compose"} {
-		s, err := openPlatform(c.Context(), where, defaultProject)
+		s, err := openPlatform(c.Context(), platform.Target{Platform: where, Project: defaultProject})
 		if err != nil {
 			continue
 		}

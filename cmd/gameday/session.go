@@ -37,7 +37,8 @@ func begin(ctx context.Context, rb *runbook.Runbook, folder string, seed uint64,
 	if err := recoverAll(ctx, leases, told); err != nil {
 		return nil, &exit{inconclusive, err}
 	}
-	target, err := openPlatform(ctx, rb.Target.Platform, rb.Target.Project)
+	where := engine.TargetOf(rb)
+	target, err := openPlatform(ctx, where)
 	if err != nil {
 		return nil, &exit{inconclusive, err}
 	}
@@ -57,7 +58,7 @@ func begin(ctx context.Context, rb *runbook.Runbook, folder string, seed uint64,
 	}
 	who := username()
 	console, err := keeper.Hold(leases, keeper.Session{
-		PID: os.Getpid(), By: who, Target: rb.Target.Platform + "/" + rb.Target.Project, Journal: folder,
+		PID: os.Getpid(), By: who, Target: where, Journal: folder,
 	}, []string{self, "keeper"})
 	if err != nil {
 		return nil, &exit{inconclusive, err}
@@ -70,7 +71,7 @@ func begin(ctx context.Context, rb *runbook.Runbook, folder string, seed uint64,
 		seed = freshSeed()
 	}
 	session, err := engine.New(ctx, engine.Options{
-		Runbook: rb, Platform: target, Open: openPlatform, Env: env, Leases: console, Log: log, Folder: folder,
+		Runbook: rb, Platform: target, Target: where, Radius: engine.RadiusOf(rb), Open: openPlatform, Env: env, Leases: console, Log: log, Folder: folder,
 		Seed: seed, By: who, Auto: auto, Told: heard,
 	})
 	if err == nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"gameday"
 	"gameday/engine"
 	"gameday/engine/platform"
+	"gameday/engine/platform/aws"
 	"gameday/engine/platform/compose"
 	"gameday/engine/platform/local"
 )
@@ -43,11 +45,9 @@ func (f *stackFlags) check() error {
 }
 
 // openPlatform finds a platform for the engine and the keeper.
-func openPlatform(ctx context.Context, name, project string) (platform.Platform, error) {
-	if project == "" {
-		project = defaultProject
-	}
-	switch name {
+func openPlatform(ctx context.Context, t platform.Target) (platform.Platform, error) {
+	project := cmp.Or(t.Project, defaultProject)
+	switch t.Platform {
 	case "local":
 		s, err := local.Open(ctx, project)
 		if err != nil {
@@ -60,8 +60,14 @@ func openPlatform(ctx context.Context, name, project string) (platform.Platform,
 			return nil, err
 		}
 		return p, nil
+	case "aws":
+		p, err := aws.Open(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		return p, nil
 	default:
-		return nil, fmt.Errorf("this build has no driver for platform %q (it has: local, compose)", name)
+		return nil, fmt.Errorf("this build has no driver for platform %q (it has: local, compose, aws)", t.Platform)
 	}
 }
 
@@ -180,7 +186,7 @@ func psCommand() *cobra.Command {
 		if format != "text" && format != "json" {
 			return &exit{badUse, fmt.Errorf("there is no format %q (there are: text, json)", format)}
 		}
-		s, err := openPlatform(c.Context(), f.platform, f.project)
+		s, err := openPlatform(c.Context(), platform.Target{Platform: f.platform, Project: f.project})
 		if errors.Is(err, platform.ErrNotUp) && !env {
 			if format == "json" {
 				fmt.Fprintln(c.OutOrStdout(), "[]")
@@ -268,7 +274,7 @@ func logsCommand() *cobra.Command {
 		if err := f.check(); err != nil {
 			return err
 		}
-		s, err := openPlatform(c.Context(), f.platform, f.project)
+		s, err := openPlatform(c.Context(), platform.Target{Platform: f.platform, Project: f.project})
 		if err != nil {
 			return err
 		}

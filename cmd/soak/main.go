@@ -197,7 +197,7 @@ func inject(ctx context.Context, stack *local.Stack, f runbook.Fault, random *ra
 	if err != nil {
 		return keeper.Lease{}, err
 	}
-	l := keeper.Lease{Fault: f.Kind, Platform: "local", Project: project, Undo: undo}
+	l := keeper.Lease{Fault: f.Kind, Target: platform.Target{Platform: "local", Project: project}, Undo: undo}
 	for _, u := range chosen {
 		l.Units = append(l.Units, u.Name)
 	}
@@ -208,8 +208,8 @@ func inject(ctx context.Context, stack *local.Stack, f runbook.Fault, random *ra
 }
 
 func putBack(l keeper.Lease) error {
-	open := func(ctx context.Context, _, project string) (platform.Platform, error) {
-		return local.Open(ctx, project)
+	open := func(ctx context.Context, t platform.Target) (platform.Platform, error) {
+		return local.Open(ctx, t.Project)
 	}
 	var err error
 	for range 20 {

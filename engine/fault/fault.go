@@ -85,11 +85,21 @@ var kinds = map[string]kind{
 	"postgres.read_only": {func(any) Fault { return readOnly() }, Reversible, "new transactions cannot write"},
 	"postgres.slow":      {slowPostgres, Reversible, "connections to the database are cut once and then answer later"},
 
-	"cache.failover":   {func(any) Fault { return failOver() }, Irreversible, "another cache node becomes the primary, and stays so"},
+	"cache.failover":   {func(any) Fault { return cacheFailover{failOver(), failover()} }, Irreversible, "another cache node becomes the primary, and stays so"},
 	"cache.pause":      {func(any) Fault { return pauseCache() }, Reversible, "whoever writes to the cache waits"},
 	"cache.disconnect": {func(any) Fault { return disconnect() }, SelfHealing, "the connections of clients are ended; clients connect again"},
 	"cache.fill":       {func(p any) Fault { return fillCache(float64(p.(*runbook.FillParams).To)) }, Reversible, "keys of ours fill the cache's memory"},
 	"cache.flush":      {func(any) Fault { return flush() }, Irreversible, "every key of the cache is lost"},
+
+	"aws.terminate":  {func(any) Fault { return control{action: platform.Action{Kind: "terminate"}} }, SelfHealing, "the instance is terminated; its Auto Scaling group makes another"},
+	"aws.refresh":    {refresh, SelfHealing, "the Auto Scaling group replaces its instances one after the other; what is replaced stays replaced"},
+	"aws.drain":      {func(any) Fault { return control{action: platform.Action{Kind: "drain"}} }, Reversible, "ECS moves the tasks of the instance elsewhere and places none there"},
+	"aws.deregister": {deregister, Reversible, "the load balancer sends the unit no more requests"},
+	"aws.failover":   {func(any) Fault { return failover() }, Irreversible, "another node of the database or cache becomes the primary, and stays so"},
+	"aws.isolate":    {isolate, Reversible, "a network ACL lets nothing in or out of the subnets, whoever is in them"},
+	"aws.scale":      {scale, Reversible, "the service runs fewer tasks"},
+	"aws.ssm":        {document, Reversible, "whatever the SSM document does on the instance"},
+	"aws.fis":        {experiment, Reversible, "what the FIS experiment does to the units; FIS puts back what its action puts back"},
 
 	"script": {func(p any) Fault { return newScript(p.(*runbook.ScriptParams)) }, Reversible, "whatever the runbook's own program does; its other program puts it back"},
 }
@@ -144,28 +154,25 @@ func Lasts(f runbook.Fault) time.Duration {
 	return f.For.Std()
 }
 
-// injectLimit is what a platform is given to break something.
-const injectLimit = 15 * time.Second
-
 // Limit says how long injecting may take at most: a fault that asks politely first, or runs a program, takes its own time.
-func Limit(f runbook.Fault) time.Duration {
+func Limit(f runbook.Fault, pace platform.Pace) time.Duration {
 	switch p := f.Params.(type) {
 	case *runbook.StopParams:
-		return 2*injectLimit + p.Grace.Std()
+		return 2*pace.Inject + p.Grace.Std()
 	case *runbook.ScriptParams:
-		return injectLimit + cmp.Or(p.Timeout.Std(), scriptLimit)
+		return pace.Inject + cmp.Or(p.Timeout.Std(), scriptLimit)
 	default:
-		return injectLimit
+		return pace.Inject
 	}
 }
 
 // EffectLimit is within which a fault must be seen in effect.
-func EffectLimit(f runbook.Fault) time.Duration {
-	const least, most, failover = time.Second, 3 * time.Second, 15 * time.Second
-	if f.Kind == "cache.failover" { // sentinels take their time, and nothing ends it
-		return failover
+func EffectLimit(f runbook.Fault, pace platform.Pace) time.Duration {
+	const least, failover = time.Second, 15 * time.Second
+	if f.Kind == "cache.failover" || f.Kind == "aws.failover" { // it takes its time, and nothing ends it
+		return max(failover, pace.Effect)
 	}
-	return max(least, min(most, Lasts(f)))
+	return max(least, min(pace.Effect, Lasts(f)))
 }
 
 // each does something to all units at once and returns the first error; the others go on to their end.

@@ -82,28 +82,29 @@ func (n network) Undo(ctx context.Context, a Aim) (Undo, error) {
 
 // mends makes a Mend step for every unit.
 func mends(a Aim, with func(platform.Unit) (map[string]string, error)) (Undo, error) {
-	undo := make(Undo, len(a.Units))
-	for i, u := range a.Units {
+	units := acted(a.Units)
+	undo := make(Undo, len(units))
+	for i, u := range units {
 		values, err := with(u)
 		if err != nil {
 			return nil, err
 		}
-		undo[i] = platform.Step{Op: platform.Mend, Unit: u.Name, Lease: a.Lease, With: values}
+		undo[i] = platform.Step{Op: platform.Mend, Unit: u.Name, Lease: a.Lease, With: values, Limit: platform.PaceOf(a.Platform).Undo}
 	}
 	return undo, nil
 }
 
 // Prepare puts what will impair the links in place, idle.
 func (n network) Prepare(ctx context.Context, a Aim) error {
-	return each(a.Units, func(u platform.Unit) error { return a.Platform.(platform.Network).Prepare(ctx, u.Name, n.of(a)) })
+	return each(acted(a.Units), func(u platform.Unit) error { return a.Platform.(platform.Network).Prepare(ctx, u.Name, n.of(a)) })
 }
 
 func (n network) Inject(ctx context.Context, a Aim) error {
-	return each(a.Units, func(u platform.Unit) error { return a.Platform.(platform.Network).Impair(ctx, u.Name, n.of(a)) })
+	return each(acted(a.Units), func(u platform.Unit) error { return a.Platform.(platform.Network).Impair(ctx, u.Name, n.of(a)) })
 }
 
 func (n network) InEffect(ctx context.Context, a Aim) (string, error) {
-	return gather(a.Units, func(u platform.Unit) (string, error) {
+	return gather(acted(a.Units), func(u platform.Unit) (string, error) {
 		return a.Platform.(platform.Network).Impaired(ctx, u.Name, n.of(a))
 	})
 }

@@ -51,11 +51,11 @@ func (f pressure) Undo(ctx context.Context, a Aim) (Undo, error) {
 }
 
 func (f pressure) Inject(ctx context.Context, a Aim) error {
-	return each(a.Units, func(u platform.Unit) error { return a.Platform.(platform.Resources).Press(ctx, u.Name, f.of(a)) })
+	return each(acted(a.Units), func(u platform.Unit) error { return a.Platform.(platform.Resources).Press(ctx, u.Name, f.of(a)) })
 }
 
 func (f pressure) InEffect(ctx context.Context, a Aim) (string, error) {
-	return gather(a.Units, func(u platform.Unit) (string, error) {
+	return gather(acted(a.Units), func(u platform.Unit) (string, error) {
 		return a.Platform.(platform.Resources).Pressed(ctx, u.Name, f.of(a))
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,10 +22,10 @@ func (kill) Needs(p platform.Platform) error {
 	return nil
 }
 
-func (kill) Undo(_ context.Context, a Aim) (Undo, error) { return steps(platform.Start, a.Units), nil }
+func (kill) Undo(ctx context.Context, a Aim) (Undo, error) { return starts(ctx, a) }
 
 func (f kill) Inject(ctx context.Context, a Aim) error {
-	return each(a.Units, func(u platform.Unit) error {
+	return each(acted(a.Units), func(u platform.Unit) error {
 		return a.Platform.(platform.Killer).Kill(ctx, u.Name, cmp.Or(f.signal, "KILL"))
 	})
 }
@@ -36,17 +37,20 @@ func (kill) InEffect(ctx context.Context, a Aim) (string, error) {
 // stop ends units as their platform does when asked politely.
 type stop struct{ grace time.Duration }
 
-func (stop) Needs(p platform.Platform) error {
+func (f stop) Needs(p platform.Platform) error {
 	if _, ok := p.(platform.Stopper); !ok {
 		return errors.New("this platform cannot stop a unit")
+	}
+	if fixed, ok := p.(platform.FixedGrace); ok && f.grace > 0 {
+		return fmt.Errorf("leave grace out: %s", fixed.Grace())
 	}
 	return nil
 }
 
-func (stop) Undo(_ context.Context, a Aim) (Undo, error) { return steps(platform.Start, a.Units), nil }
+func (stop) Undo(ctx context.Context, a Aim) (Undo, error) { return starts(ctx, a) }
 
 func (f stop) Inject(ctx context.Context, a Aim) error {
-	return each(a.Units, func(u platform.Unit) error { return a.Platform.(platform.Stopper).Stop(ctx, u.Name, f.grace) })
+	return each(acted(a.Units), func(u platform.Unit) error { return a.Platform.(platform.Stopper).Stop(ctx, u.Name, f.grace) })
 }
 
 func (stop) InEffect(ctx context.Context, a Aim) (string, error) {
@@ -74,6 +78,31 @@ func (pause) Inject(ctx context.Context, a Aim) error {
 func (pause) InEffect(ctx context.Context, a Aim) (string, error) {
 	return compare(ctx, a, func(_, now platform.Unit) (string, bool) {
 		return now.Name + " is frozen", now.State == platform.Paused
+	})
+}
+
+// starts gives the steps that bring units back which were ended. Those that went down with their host come back with it.
+func starts(ctx context.Context, a Aim) (Undo, error) {
+	starter, ok := a.Platform.(platform.Starter)
+	if !ok {
+		return steps(platform.Start, a.Units), nil
+	}
+	var undo Undo
+	for _, u := range acted(a.Units) {
+		step, err := starter.WayBack(ctx, u)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", u.Name, err)
+		}
+		undo = append(undo, step)
+	}
+	return undo, nil
+}
+
+// acted are the units that something is done to: not those that go down with their host, which is among them.
+func acted(units []platform.Unit) []platform.Unit {
+	return slices.DeleteFunc(slices.Clone(units), func(u platform.Unit) bool {
+		_, with := find(units, u.Host)
+		return u.Host != "" && with
 	})
 }
 
@@ -107,7 +136,7 @@ func compare(ctx context.Context, a Aim, shown func(was, now platform.Unit) (str
 		return "", fmt.Errorf("the units cannot be looked at: %w", err)
 	}
 	var evidence []string
-	for _, was := range a.Units {
+	for _, was := range acted(a.Units) {
 		now, there := find(units, was.Name)
 		if !there {
 			evidence = append(evidence, was.Name+" is gone from the target's list")

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -27,6 +28,9 @@ func Select(sel runbook.Selector, units []platform.Unit, random *rand.Rand) (cho
 		}
 	}
 	if len(fits) == 0 {
+		if len(skipped) > 0 && skipped[0].Closed != "" {
+			return nil, 0, fmt.Errorf("no unit that fits %s may be touched: %s %s", Describe(sel), skipped[0].Name, skipped[0].Closed)
+		}
 		if len(skipped) > 0 {
 			return nil, 0, fmt.Errorf("every unit that fits %s asks to be left alone (label %s)", Describe(sel), platform.SkipLabel)
 		}
@@ -35,7 +39,7 @@ func Select(sel runbook.Selector, units []platform.Unit, random *rand.Rand) (cho
 	outOf = len(fits)
 	running := slices.DeleteFunc(fits, func(u platform.Unit) bool { return u.State != platform.Running })
 	if sel.Pick == "primary" {
-		running = slices.DeleteFunc(running, func(u platform.Unit) bool { return !takesWrites(u.Addr) })
+		running = slices.DeleteFunc(running, func(u platform.Unit) bool { return !primary(u) })
 		if len(running) == 0 {
 			return nil, outOf, fmt.Errorf("none of %s says that it is the primary", Describe(sel))
 		}
@@ -51,9 +55,38 @@ func Select(sel runbook.Selector, units []platform.Unit, random *rand.Rand) (cho
 	case "oldest":
 		slices.SortStableFunc(running, func(a, b platform.Unit) int { return a.Since.Compare(b.Since) })
 	}
-	chosen = running[:n]
+	if chosen, err = withHosted(running[:n], units); err != nil {
+		return nil, outOf, err
+	}
 	slices.SortFunc(chosen, func(a, b platform.Unit) int { return strings.Compare(a.Name, b.Name) })
-	return chosen, outOf, nil
+	return chosen, max(outOf, len(chosen)), nil
+}
+
+// withHosted adds to the chosen units those that run on one of them. One of those that is to be left alone keeps its host
+// from being touched.
+func withHosted(chosen, units []platform.Unit) ([]platform.Unit, error) {
+	all := slices.Clone(chosen)
+	for _, u := range units {
+		if _, on := find(chosen, u.Host); u.Host == "" || !on || u.State != platform.Running {
+			continue
+		}
+		if _, already := find(all, u.Name); already {
+			continue
+		}
+		if u.Skipped() {
+			return nil, fmt.Errorf("%s runs on %s and is to be left alone (%s)", u.Name, u.Host, cmp.Or(u.Closed, "label "+platform.SkipLabel))
+		}
+		all = append(all, u)
+	}
+	return all, nil
+}
+
+// primary reports whether a cache node takes writes: by what its platform says of it, or else by what it says itself.
+func primary(u platform.Unit) bool {
+	if role := u.Labels[platform.RoleLabel]; role != "" {
+		return role == "primary"
+	}
+	return takesWrites(u.Addr)
 }
 
 func matches(sel runbook.Selector, u platform.Unit) bool {

@@ -38,7 +38,7 @@ func Hold(base string, session Session, argv []string) (*Console, error) {
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return nil, fmt.Errorf("the folder for leases cannot be made: %w", err)
 	}
-	target, err := holdTarget(filepath.Join(base, strings.ReplaceAll(session.Target, "/", "-")+".lock"), session)
+	target, err := holdTarget(filepath.Join(base, strings.ReplaceAll(session.Target.String(), "/", "-")+".lock"), session)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -247,18 +246,17 @@ func Report(ctx context.Context, opener platform.Opener, dir, why string) error 
 }
 
 // unitsNow says how the target stands.
-func unitsNow(ctx context.Context, opener platform.Opener, target string) ([]journal.Unit, error) {
+func unitsNow(ctx context.Context, opener platform.Opener, target platform.Target) ([]journal.Unit, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
-	name, project, _ := strings.Cut(target, "/")
-	p, err := opener(ctx, name, project)
+	p, err := opener(ctx, target)
 	if err != nil {
 		return nil, err
 	}
 	units, err := p.Units(ctx)
 	all := make([]journal.Unit, len(units))
 	for i, u := range units {
-		all[i] = journal.Unit{Unit: u.Name, Service: u.Service, Instance: u.Instance, State: string(u.State), ID: u.ID, Exit: u.Exit}
+		all[i] = journal.Unit{Unit: u.Name, Service: u.Service, Instance: u.Instance, Zone: u.Zone, State: string(u.State), ID: u.ID, Exit: u.Exit}
 	}
 	return all, err
 }

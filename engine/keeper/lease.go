@@ -36,12 +36,11 @@ const (
 
 // Lease is one fault that may be in effect: what puts it back, by when, and how far it has come.
 type Lease struct {
-	ID       string          `json:"id"`
-	Run      int             `json:"run"`
-	Fault    string          `json:"fault"`
-	Units    []string        `json:"units"`
-	Platform string          `json:"platform"`
-	Project  string          `json:"project"`
+	ID    string   `json:"id"`
+	Run   int      `json:"run"`
+	Fault string   `json:"fault"`
+	Units []string `json:"units"`
+	platform.Target
 	Undo     []platform.Step `json:"undo"`
 	Manual   []string        `json:"manual"`   // the same as plain commands
 	Deadline int64           `json:"deadline"` // on the clock that counts suspended time, nanoseconds after boot
@@ -54,10 +53,10 @@ type Lease struct {
 
 // Session is what a console says of itself before its first lease.
 type Session struct {
-	PID     int    `json:"pid"`
-	By      string `json:"by"`
-	Target  string `json:"target"`
-	Journal string `json:"journal"` // the game day's folder
+	PID     int             `json:"pid"`
+	By      string          `json:"by"`
+	Target  platform.Target `json:"target"`
+	Journal string          `json:"journal"` // the game day's folder
 }
 
 const (

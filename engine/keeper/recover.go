@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"gameday/engine/platform"
@@ -76,8 +75,7 @@ func recoverOne(ctx context.Context, dir string, opener platform.Opener, told fu
 func sweep(ctx context.Context, opener platform.Opener, session Session, all []Lease) {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
-	name, project, _ := strings.Cut(session.Target, "/")
-	if p, err := opener(ctx, name, project); err == nil {
+	if p, err := opener(ctx, session.Target); err == nil {
 		Sweep(ctx, p, all)
 	}
 }

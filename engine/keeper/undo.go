@@ -61,6 +61,9 @@ func carryOut(ctx context.Context, p platform.Platform, step platform.Step) (str
 	if !ok {
 		return "", errors.New("the platform puts nothing back")
 	}
+	if restorer, ok := p.(platform.Restorer); ok {
+		return restorer.Restore(ctx, step)
+	}
 	if err := undoer.Undo(ctx, step); err != nil || step.Op != platform.Mend {
 		return "", err
 	}
@@ -84,7 +87,7 @@ func runStep(ctx context.Context, step platform.Step) (string, error) {
 }
 
 func undoStep(ctx context.Context, p platform.Platform, step platform.Step) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	ctx, cancel := context.WithTimeout(ctx, max(stepLimit, step.Limit))
 	defer cancel()
 	crash.Point("undo: before " + string(step.Op))
 	said, err := carryOut(ctx, p, step)
@@ -101,7 +104,7 @@ func undoStep(ctx context.Context, p platform.Platform, step platform.Step) (str
 func undoOnPlatform(ctx context.Context, open platform.Opener, l Lease) ([]string, error) {
 	limit, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
-	p, err := open(limit, l.Platform, l.Project)
+	p, err := open(limit, l.Target)
 	if errors.Is(err, platform.ErrNotUp) {
 		return []string{"the target is down; there is nothing to put back"}, nil
 	}
@@ -122,8 +125,20 @@ func undoOnPlatform(ctx context.Context, open platform.Opener, l Lease) ([]strin
 		return nil, err
 	}
 	evidence := slices.DeleteFunc(said, func(text string) bool { return text == "" })
+	if _, ok := p.(platform.Restorer); ok {
+		return evidence, nil // each step was seen to be done
+	}
 	runs, err := back(ctx, p, l.Undo)
 	return append(evidence, runs...), err
+}
+
+// Patience is how long a lease's undo may take at most.
+func (l Lease) Patience() time.Duration {
+	limit := stepLimit
+	for _, step := range l.Undo {
+		limit = max(limit, step.Limit)
+	}
+	return limit
 }
 
 // back shows that every unit of an undo runs.

@@ -28,10 +28,10 @@ func (p *place) Units(context.Context) ([]platform.Unit, error) {
 	return units, nil
 }
 
-func (*place) Watch(context.Context) (<-chan platform.Unit, error)               { return nil, nil }
-func (*place) Environment(context.Context) (map[string]string, error)            { return nil, nil }
-func (*place) Manual(platform.Step, platform.Unit) string                        { return "" }
-func (p *place) open(context.Context, string, string) (platform.Platform, error) { return p, nil }
+func (*place) Watch(context.Context) (<-chan platform.Unit, error)                { return nil, nil }
+func (*place) Environment(context.Context) (map[string]string, error)             { return nil, nil }
+func (*place) Manual(platform.Step, platform.Unit) string                         { return "" }
+func (p *place) open(context.Context, platform.Target) (platform.Platform, error) { return p, nil }
 
 func (p *place) Undo(_ context.Context, s platform.Step) error {
 	p.mu.Lock()

@@ -7,6 +7,7 @@ package platform
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -35,7 +36,11 @@ type Unit struct {
 	Addr     string            `json:"addr,omitempty"`
 	Since    time.Time         `json:"since"`
 	Restarts int               `json:"restarts"`
-	Exit     string            `json:"exit,omitempty"` // how the last incarnation ended
+	Exit     string            `json:"exit,omitempty"`   // how the last incarnation ended
+	Host     string            `json:"host,omitempty"`   // the unit that it runs on, and goes down with
+	Closed   string            `json:"closed,omitempty"` // why it may not be touched, where the platform knows a reason
+	// Replaced says that its platform replaces it by another of another name: how many of its service run is what counts.
+	Replaced bool `json:"replaced,omitempty"`
 }
 
 // Labels that tell every tool of this kind to leave a unit alone; the second is Pumba's.
@@ -44,9 +49,22 @@ const (
 	PumbaSkipLabel = "com.gaiaadm.pumba.skip"
 )
 
-// Skipped reports whether the unit asks to be left alone.
+// RoleLabel says which node of a database or cache a unit is, where its platform knows: primary or replica.
+const RoleLabel = "gameday.role"
+
+// Skipped reports whether the unit is to be left alone: it asks for it, or may not be touched.
 func (u Unit) Skipped() bool {
-	return u.Labels[SkipLabel] == "true" || u.Labels[PumbaSkipLabel] == "true"
+	return u.Labels[SkipLabel] == "true" || u.Labels[PumbaSkipLabel] == "true" || u.Closed != ""
+}
+
+// Healthy reports whether the unit runs, and its platform's own check has nothing against it.
+func (u Unit) Healthy() bool {
+	switch strings.ToLower(u.Health) {
+	case "", "healthy", "unknown":
+		return u.State == Running
+	default:
+		return false
+	}
 }
 
 // Platform is a place where units live. All calls respect their context's deadline.
@@ -68,6 +86,9 @@ type Killer interface {
 type Stopper interface {
 	Stop(ctx context.Context, unit string, grace time.Duration) error
 }
+
+// FixedGrace is a Stopper that has a grace of its own, and says what it is.
+type FixedGrace interface{ Grace() string }
 
 // Pauser freezes a unit. It returns once the unit is shown to be frozen.
 type Pauser interface {
@@ -188,9 +209,6 @@ type Undoer interface {
 type Sweeper interface {
 	Sweep(ctx context.Context, leases []string) error
 }
-
-// Opener finds a platform by name and project.
-type Opener func(ctx context.Context, name, project string) (Platform, error)
 
 // ErrNotUp says that there is nothing there to talk to.
 var ErrNotUp = errors.New("the stack is not up")

@@ -46,6 +46,8 @@ var kinds = map[string]kind{
 	"http": {newHTTP, "ms"}, "tcp": {newTCP, "ms"}, "dns": {newDNS, "ms"}, "sql": {newSQL, ""}, "redis": {newRedis, ""},
 	"metrics": {newMetrics, ""}, "prometheus": {newPrometheus, ""}, "exec": {newExec, ""},
 	"units": {newUnits, ""}, "log": {newLog, "/s"}, "load": {newLoad, ""},
+	"cloudwatch": {gaugeOf("value", cloudWatch), ""}, "ecs": {gaugeOf("running", ecsService), ""}, "targets": {gaugeOf("healthy", targetHealth), ""},
+	"events": {gaugeOf("count", events), ""},
 }
 
 // New makes a probe, with every ${NAME} in its parameters replaced.
@@ -79,6 +81,8 @@ func clone(params any) any {
 		p.HTTP.Headers = maps.Clone(p.HTTP.Headers)
 	case *runbook.ExecProbe:
 		p.Argv = append([]string(nil), p.Argv...)
+	case *runbook.CloudWatchProbe:
+		p.CloudWatch.Dimensions = maps.Clone(p.CloudWatch.Dimensions)
 	}
 	return to.Interface()
 }

@@ -135,7 +135,7 @@ func (g Target) undo(t *testing.T, s platform.Step) {
 	}
 }
 
-func (g Target) down(t *testing.T, how string) {
+func (g *Target) down(t *testing.T, how string) {
 	var break_ func(context.Context) error
 	step := platform.Step{Op: platform.Start, Unit: g.One}
 	switch p := g.Platform.(type) {
@@ -145,7 +145,14 @@ func (g Target) down(t *testing.T, how string) {
 		}
 	}
 	if p, ok := g.Platform.(platform.Stopper); ok && how == "stop" {
-		break_ = func(ctx context.Context) error { return p.Stop(ctx, g.One, 3*time.Second) }
+		grace := 3 * time.Second
+		if f, fixed := g.Platform.(platform.FixedGrace); fixed {
+			grace = 0
+			if f.Grace() == "" {
+				t.Error("the platform does not say what its grace is")
+			}
+		}
+		break_ = func(ctx context.Context) error { return p.Stop(ctx, g.One, grace) }
 	}
 	if p, ok := g.Platform.(platform.Remover); ok && how == "remove" {
 		break_ = func(ctx context.Context) error { return p.Remove(ctx, g.One, "conformance") }
@@ -156,20 +163,33 @@ func (g Target) down(t *testing.T, how string) {
 		return
 	}
 	before := g.unit(t, g.One)
+	if p, ok := g.Platform.(platform.Starter); ok {
+		var err error
+		if step, err = p.WayBack(t.Context(), before); err != nil {
+			t.Fatal(err)
+		}
+	}
 	told := g.watch(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := break_(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if g.Alive(t, before) {
+	if _, slow := g.Platform.(platform.Paced); !slow && g.Alive(t, before) {
 		t.Errorf("%s is still there", g.One)
 	}
 	told(platform.Exited)
+	if g.Alive(t, before) {
+		t.Errorf("%s is said to be gone, and is there", g.One)
+	}
 	if now := g.unit(t, g.One); now.State == platform.Running {
 		t.Errorf("%s is said to run", g.One)
 	}
 	g.undo(t, step)
+	if before.Replaced {
+		g.replaced(t, before)
+		return
+	}
 	told(platform.Running)
 	after := g.unit(t, g.One)
 	if after.State != platform.Running || !g.Alive(t, after) {
@@ -177,6 +197,28 @@ func (g Target) down(t *testing.T, how string) {
 	}
 	if after.Since.Equal(before.Since) || after.Service != before.Service || after.Instance != before.Instance {
 		t.Errorf("it was %+v, and is %+v", before, after)
+	}
+}
+
+// replaced shows that another unit has taken the place of one that was ended; it is the one that may be broken from now on.
+func (g *Target) replaced(t *testing.T, before platform.Unit) {
+	t.Helper()
+	for late := time.After(patience); ; time.Sleep(100 * time.Millisecond) {
+		units, err := g.Platform.Units(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range units {
+			if u.Service == before.Service && u.State == platform.Running && u.Since.After(before.Since) && g.Alive(t, u) {
+				g.One = u.Name
+				return
+			}
+		}
+		select {
+		case <-late:
+			t.Fatalf("nothing took the place of %s", before.Name)
+		default:
+		}
 	}
 }
 
