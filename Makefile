@@ -19,7 +19,7 @@ rehearse: build
 	@bin/gameday rehearse $(if $(PLATFORM),--platform $(PLATFORM))
 
 build:
-	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/gameday ./cmd/orchestrator ./cmd/sidecar
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o bin/ ./cmd/gameday ./cmd/orchestrator ./cmd/sidecar
 
 # images: stand-ins for the published images, made of Debian packages, and the images of our own programs.
 images: build

@@ -249,7 +249,7 @@ func (s *Session) open(ctx context.Context) error {
 		return err
 	}
 	s.emit(journal.GamedayOpened, journal.Opened{
-		Title: s.Runbook.Title, Environment: s.Runbook.Environment, Platform: s.Runbook.Target.Platform, Project: s.Runbook.Target.Project, Seed: s.Seed, By: s.By,
+		Title: s.Runbook.Title, Environment: s.Runbook.Environment, Platform: s.Runbook.Target.Platform, Project: s.Runbook.Target.Project, Account: s.Target.Account, Region: s.Target.Region, Seed: s.Seed, By: s.By,
 	})
 	s.emit(journal.UnitsSeen, journal.Units{Units: seen(units)})
 	for _, text := range s.remarks {

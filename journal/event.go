@@ -95,6 +95,8 @@ type (
 		Environment string `json:"environment"`
 		Platform    string `json:"platform"`
 		Project     string `json:"project"`
+		Account     string `json:"account,omitempty"` // on AWS
+		Region      string `json:"region,omitempty"`
 		Seed        uint64 `json:"seed"`
 		By          string `json:"by"`
 	}

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -93,7 +94,11 @@ func (d *document) about(r *Record) {
 	if r.Ended != nil {
 		when += fmt.Sprintf(", %s", Span(r.Ended.Sub(r.Started).Round(time.Second)))
 	}
-	d.para("%s · environment %s · target %s/%s · led by %s · seed %d", when, Escape(r.Opened.Environment), Escape(r.Opened.Platform), Escape(r.Opened.Project), Escape(r.Opened.By), r.Opened.Seed)
+	where := ""
+	if r.Opened.Account != "" {
+		where = " (account " + Escape(r.Opened.Account) + ", " + Escape(r.Opened.Region) + ")"
+	}
+	d.para("%s · environment %s · target %s/%s%s · led by %s · seed %d", when, Escape(r.Opened.Environment), Escape(r.Opened.Platform), Escape(r.Opened.Project), where, Escape(r.Opened.By), r.Opened.Seed)
 	if r.Ended == nil {
 		d.para("**This game day has not been closed.**")
 	}
@@ -361,9 +366,18 @@ func (d *document) target(r *Record) {
 		return
 	}
 	d.para("## The target at the end")
+	zoned := slices.ContainsFunc(r.Units, func(u Unit) bool { return u.Zone != "" })
+	head := []string{"unit", "service", "instance", "state"}
+	if zoned {
+		head = slices.Insert(head, 3, "zone")
+	}
 	var rows [][]string
 	for _, u := range r.Units {
-		rows = append(rows, []string{Escape(u.Unit), Escape(u.Service), Escape(u.Instance), Escape(u.State)})
+		row := []string{Escape(u.Unit), Escape(u.Service), Escape(u.Instance), Escape(u.State)}
+		if zoned {
+			row = slices.Insert(row, 3, Escape(u.Zone))
+		}
+		rows = append(rows, row)
 	}
-	d.table([]string{"unit", "service", "instance", "state"}, rows)
+	d.table(head, rows)
 }

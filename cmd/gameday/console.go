@@ -43,7 +43,11 @@ func home(c *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return guided(c.Context(), rb, "", 0)
+	note, err := guardTarget(c.Context(), rb, nil, leave{evidence: "gamedays"}, c.InOrStdin(), c.OutOrStdout())
+	if err != nil {
+		return err
+	}
+	return guided(c.Context(), rb, "", 0, note)
 }
 
 // knownRunbooks are the library's and those in this folder.
@@ -92,11 +96,11 @@ func knownDays(folder string) []tui.Entry {
 // bundled reports whether a runbook is for the stack that comes with this program, which can be brought up from here;
 // anybody else's has to be up already.
 func bundled(rb *runbook.Runbook) bool {
-	return rb.Target.Project == defaultProject || rb.Profile != nil || rb.Load != nil && rb.Load.Workflow != ""
+	return rb.Target.Platform != "aws" && (rb.Target.Project == defaultProject || rb.Profile != nil || rb.Load != nil && rb.Load.Workflow != "")
 }
 
 // guided opens the guided flow on a terminal, and brings the bundled stack up before where the runbook is for that.
-func guided(ctx context.Context, rb *runbook.Runbook, folder string, seed uint64) error {
+func guided(ctx context.Context, rb *runbook.Runbook, folder string, seed uint64, note string) error {
 	if bundled(rb) {
 		fmt.Println("Bringing the bundled stack up …")
 		if _, _, err := bring(ctx, rb.Target.Platform, rb.Target.Project, before, func(what string) { fmt.Println("  …", what) }); err != nil {
@@ -110,6 +114,9 @@ func guided(ctx context.Context, rb *runbook.Runbook, folder string, seed uint64
 	day, err := begin(ctx, rb, folder, seed, false, feed.Hear, func(text string) { fmt.Println("  …", text) })
 	if err != nil {
 		return err
+	}
+	if note != "" {
+		day.Remark(note)
 	}
 	ended := make(chan error, 2)
 	go func() {

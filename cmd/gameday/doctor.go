@@ -60,6 +60,8 @@ func doctor(ctx context.Context, w io.Writer, install bool) error {
 	for _, f := range composeFindings(ctx) {
 		f.print(w)
 	}
+	fmt.Fprintln(w, "\nThe platform aws:")
+	awsFindings(ctx, w)
 	return errors.Join(err, homeErr)
 }
 

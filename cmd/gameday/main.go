@@ -72,7 +72,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.AddCommand(
 		upCommand(), downCommand(), psCommand(), logsCommand(), superviseCommand(), doctorCommand(),
-		runCommand(), rehearseCommand(), validateCommand(), schemaCommand(), libraryCommand(), importCommand(), journalCommand(),
+		runCommand(), rehearseCommand(), validateCommand(), schemaCommand(), libraryCommand(), importCommand(), awsCommand(), journalCommand(),
 		recoverCommand(), keeperCommand(),
 	)
 	return root

@@ -45,7 +45,7 @@ func rehearseCommand() *cobra.Command {
 				return &exit{badUse, fmt.Errorf("this runbook is for %s, which is no rehearsal: use gameday run", rb.Environment)}
 			}
 			if screen && terminals() {
-				return guided(c.Context(), rb, folder, seed)
+				return guided(c.Context(), rb, folder, seed, "")
 			}
 			return rehearse(c.Context(), rb, folder, seed, c.OutOrStdout())
 		},

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gameday/engine"
+	"gameday/engine/platform/aws"
 	"gameday/journal"
 	"gameday/runbook"
 )
@@ -52,9 +53,9 @@ func runCommand() *cobra.Command {
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of every random choice (default: a fresh one, which is printed)")
 	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask before anything is broken")
 	c.Flags().BoolVar(&f.loseData, "lose-data", false, "go on with faults that destroy data for good (cache.flush)")
-	c.Flags().StringVar(&f.leave.confirm, "confirm", "", "production: the target's name, typed out")
-	c.Flags().StringVar(&f.leave.override, "override", "", "production: who takes it on without a held run in staging")
-	c.Flags().StringVar(&f.leave.evidence, "evidence", "gamedays", "production: folder of past game days")
+	c.Flags().StringVar(&f.leave.confirm, "confirm", "", "production, and anything but rehearsals on AWS: the target's name or the account's alias, typed out")
+	c.Flags().StringVar(&f.leave.override, "override", "", "staging and production: who takes it on without a held run in rehearsal, or in staging")
+	c.Flags().StringVar(&f.leave.evidence, "evidence", "gamedays", "staging and production: folder of past game days")
 	return c
 }
 
@@ -81,6 +82,9 @@ func (f *runFlags) runbook(name string) (*runbook.Runbook, error) {
 	default:
 		return nil, &exit{badUse, fmt.Errorf("there is no profile %q (there are: naive, resilient)", f.profile)}
 	}
+	if len(f.experiments) > 0 {
+		defer func() { rb.Experiments = slices.DeleteFunc(rb.Experiments, func(e runbook.Experiment) bool { return !slices.Contains(f.experiments, e.Name) }) }()
+	}
 	for _, name := range f.experiments {
 		if !slices.ContainsFunc(rb.Experiments, func(e runbook.Experiment) bool { return e.Name == name }) {
 			return nil, &exit{badUse, fmt.Errorf("the runbook has no experiment %q (it has: %s)", name, strings.Join(experimentNames(rb), ", "))}
@@ -103,9 +107,12 @@ func run1(ctx context.Context, rb *runbook.Runbook, f runFlags, in io.Reader, ou
 	if f.format != "text" {
 		progressTo = messages
 	}
-	note, err := guardProduction(rb, f.experiments, f.leave, time.Now(), in, messages)
+	if err := unasked(rb, f, in); err != nil {
+		return err
+	}
+	note, err := guardTarget(ctx, rb, f.experiments, f.leave, in, messages)
 	if err != nil {
-		return &exit{badUse, err}
+		return err
 	}
 	if err := confirm(rb, f, in, messages); err != nil {
 		return err
@@ -133,6 +140,37 @@ func run1(ctx context.Context, rb *runbook.Runbook, f runFlags, in io.Reader, ou
 	return nil
 }
 
+// unasked refuses to break anything outside rehearsals where nobody is there to be asked.
+func unasked(rb *runbook.Runbook, f runFlags, in io.Reader) error {
+	terminal, ok := in.(*os.File)
+	if f.yes || ok && term.IsTerminal(terminal.Fd()) || !guarded(rb) {
+		return nil
+	}
+	return &exit{badUse, fmt.Errorf("the runbook is for %s, and nobody is here to be asked: say --yes if it is meant", rb.Environment)}
+}
+
+// guardTarget holds a runbook to everything that its environment asks for, at the target as its platform knows it.
+func guardTarget(ctx context.Context, rb *runbook.Runbook, experiments []string, l leave, in io.Reader, out io.Writer) (note string, err error) {
+	if !guarded(rb) {
+		return "", nil
+	}
+	at := place{Target: engine.TargetOf(rb)}
+	if rb.Target.Platform == "aws" {
+		p, err := aws.Open(ctx, at.Target)
+		if err != nil {
+			return "", &exit{inconclusive, err}
+		}
+		at.Target = p.Target()
+		if at.alias, err = p.Alias(ctx); err != nil {
+			return "", &exit{inconclusive, err}
+		}
+	}
+	if note, err = guard(rb, experiments, at, l, time.Now(), in, out); err != nil {
+		return "", &exit{badUse, err}
+	}
+	return note, nil
+}
+
 // confirm asks before anything is broken: always outside rehearsals, and wherever somebody is there to ask.
 // What destroys data for good is asked about twice.
 func confirm(rb *runbook.Runbook, f runFlags, in io.Reader, out io.Writer) error {
@@ -152,10 +190,7 @@ func confirm(rb *runbook.Runbook, f runFlags, in io.Reader, out io.Writer) error
 		return nil
 	}
 	if !asked {
-		if rb.Environment == "rehearsal" {
-			return nil
-		}
-		return &exit{badUse, fmt.Errorf("the runbook is for %s, and nobody is here to be asked: say --yes if it is meant", rb.Environment)}
+		return nil
 	}
 	for _, e := range rb.Experiments {
 		for _, fault := range e.Inject {

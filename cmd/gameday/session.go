@@ -15,6 +15,7 @@ import (
 
 	"gameday/engine"
 	"gameday/engine/keeper"
+	"gameday/engine/platform"
 	"gameday/engine/platform/local"
 	"gameday/journal"
 	"gameday/runbook"
@@ -41,6 +42,9 @@ func begin(ctx context.Context, rb *runbook.Runbook, folder string, seed uint64,
 	target, err := openPlatform(ctx, where)
 	if err != nil {
 		return nil, &exit{inconclusive, err}
+	}
+	if located, ok := target.(platform.Located); ok {
+		where = located.Target()
 	}
 	env, err := target.Environment(ctx)
 	if err != nil {

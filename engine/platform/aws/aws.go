@@ -15,16 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/elasticache"
-	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	"github.com/aws/aws-sdk-go-v2/service/fis"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/rds"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
@@ -41,18 +32,9 @@ type Platform struct {
 	caller    string
 	partition string // aws, aws-cn, aws-us-gov
 
-	ecs         *ecs.Client
-	ec2         *ec2.Client
-	autoscaling *autoscaling.Client
-	balancing   *elasticloadbalancingv2.Client
-	cache       *elasticache.Client
-	rds         *rds.Client
-	cloudwatch  *cloudwatch.Client
-	ssm         *ssm.Client
-	fis         *fis.Client
-	iam         *iam.Client
+	calls
 
-	calls atomic.Int64
+	asked atomic.Int64 // calls that were made
 
 	listing sync.Mutex // one listing at a time; who waits shares it
 	mu      sync.Mutex // guards what follows
@@ -108,16 +90,14 @@ func open(ctx context.Context, t platform.Target, more ...func(*config.LoadOptio
 	if parts := strings.Split(p.caller, ":"); len(parts) > 1 && parts[1] != "" {
 		p.partition = parts[1]
 	}
-	p.ecs, p.ec2, p.autoscaling = ecs.NewFromConfig(cfg), ec2.NewFromConfig(cfg), autoscaling.NewFromConfig(cfg)
-	p.balancing, p.cache, p.rds = elasticloadbalancingv2.NewFromConfig(cfg), elasticache.NewFromConfig(cfg), rds.NewFromConfig(cfg)
-	p.cloudwatch, p.ssm, p.fis, p.iam = cloudwatch.NewFromConfig(cfg), ssm.NewFromConfig(cfg), fis.NewFromConfig(cfg), iam.NewFromConfig(cfg)
+	p.calls = callsOf(cfg)
 	return p, nil
 }
 
 // counted counts every call, so that watching can hold back where there is much to look at.
 func (p *Platform) counted(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("gameday.count", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
-		p.calls.Add(1)
+		p.asked.Add(1)
 		return next.HandleInitialize(ctx, in)
 	}), middleware.Before)
 }
@@ -125,6 +105,7 @@ func (p *Platform) counted(stack *middleware.Stack) error {
 // explain turns what goes wrong between here and AWS into a sentence with a way out.
 func explain(err error) error {
 	var api smithy.APIError
+	var unread *smithy.DeserializationError
 	switch {
 	case err == nil:
 		return nil
@@ -134,6 +115,8 @@ func explain(err error) error {
 		return fmt.Errorf("the AWS credentials have expired: log in again (aws sso login), or renew them: %w", err)
 	case errors.As(err, &api):
 		return err
+	case errors.As(err, &unread):
+		return fmt.Errorf("what AWS answered cannot be read: %w", err)
 	default:
 		return fmt.Errorf("AWS cannot be asked: %w; look at the credentials (AWS_PROFILE, aws sso login) and the endpoint", err)
 	}

@@ -146,17 +146,17 @@ func (p *Platform) startExperiment(ctx context.Context, on []resource, a platfor
 // experiments lists those that were started for a lease.
 func (p *Platform) experiments(ctx context.Context, lease string) ([]types.ExperimentSummary, error) {
 	var ours []types.ExperimentSummary
-	pages := fis.NewListExperimentsPaginator(p.fis, &fis.ListExperimentsInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
+	in := &fis.ListExperimentsInput{}
+	err := pages(ctx, p.fis.ListExperiments, in, &in.NextToken, func(page *fis.ListExperimentsOutput) *string {
 		for _, e := range page.Experiments {
 			if e.Tags[leaseTag] == lease {
 				ours = append(ours, e)
 			}
 		}
+		return page.NextToken
+	})
+	if err != nil {
+		return nil, err
 	}
 	return ours, nil
 }
@@ -237,19 +237,22 @@ func (p *Platform) restoreExperiment(ctx context.Context, s platform.Step) (stri
 }
 
 func (p *Platform) removeTemplates(ctx context.Context, lease string) error {
-	pages := fis.NewListExperimentTemplatesPaginator(p.fis, &fis.ListExperimentTemplatesInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return err
-		}
+	var ours []*string
+	in := &fis.ListExperimentTemplatesInput{}
+	err := pages(ctx, p.fis.ListExperimentTemplates, in, &in.NextToken, func(page *fis.ListExperimentTemplatesOutput) *string {
 		for _, t := range page.ExperimentTemplates {
-			if t.Tags[leaseTag] != lease {
-				continue
+			if t.Tags[leaseTag] == lease {
+				ours = append(ours, t.Id)
 			}
-			if _, err := p.fis.DeleteExperimentTemplate(ctx, &fis.DeleteExperimentTemplateInput{Id: t.Id}); err != nil {
-				return err
-			}
+		}
+		return page.NextToken
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range ours {
+		if _, err := p.fis.DeleteExperimentTemplate(ctx, &fis.DeleteExperimentTemplateInput{Id: id}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -46,12 +46,7 @@ func (p *Platform) instances(ctx context.Context, tasks []resource, narrow bool)
 	}
 	var all []resource
 	for _, ask := range asks {
-		pages := ec2.NewDescribeInstancesPaginator(p.ec2, ask)
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return nil, err
-			}
+		err := pages(ctx, p.ec2.DescribeInstances, ask, &ask.NextToken, func(page *ec2.DescribeInstancesOutput) *string {
 			for _, reservation := range page.Reservations {
 				for _, i := range reservation.Instances {
 					id := aws.ToString(i.InstanceId)
@@ -61,6 +56,10 @@ func (p *Platform) instances(ctx context.Context, tasks []resource, narrow bool)
 					}
 				}
 			}
+			return page.NextToken
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return all, nil
@@ -75,13 +74,13 @@ func (p *Platform) hosts(ctx context.Context, tasks []resource, narrow bool) ([]
 	for _, cluster := range p.target.Clusters {
 		var arns []string
 		if !narrow {
-			pages := ecs.NewListContainerInstancesPaginator(p.ecs, &ecs.ListContainerInstancesInput{Cluster: &cluster, MaxResults: aws.Int32(listedACall)})
-			for pages.HasMorePages() {
-				page, err := pages.NextPage(ctx)
-				if err != nil {
-					return nil, err
-				}
+			in := &ecs.ListContainerInstancesInput{Cluster: &cluster, MaxResults: aws.Int32(listedACall)}
+			err := pages(ctx, p.ecs.ListContainerInstances, in, &in.NextToken, func(page *ecs.ListContainerInstancesOutput) *string {
 				arns = append(arns, page.ContainerInstanceArns...)
+				return page.NextToken
+			})
+			if err != nil {
+				return nil, err
 			}
 		}
 		for _, t := range tasks {

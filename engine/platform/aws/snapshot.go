@@ -94,7 +94,7 @@ func (p *Platform) snapshot(ctx context.Context) (*snapshot, error) {
 
 // list looks at everything anew. It needs listing.
 func (p *Platform) list(ctx context.Context) (*snapshot, error) {
-	before := p.calls.Load()
+	before := p.asked.Load()
 	s := &snapshot{at: time.Now(), services: map[string]service{}}
 	type part struct {
 		found []resource
@@ -136,7 +136,7 @@ func (p *Platform) list(ctx context.Context) (*snapshot, error) {
 		return nil, errors.Join(s.unlisted...)
 	}
 	p.place(s)
-	s.calls = p.calls.Load() - before
+	s.calls = p.asked.Load() - before
 	p.mu.Lock()
 	p.known = s
 	p.mu.Unlock()

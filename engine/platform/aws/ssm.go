@@ -53,30 +53,30 @@ func (p *Platform) send(ctx context.Context, c command, instances []string, mark
 // commands lists the commands of a mark.
 func (p *Platform) commands(ctx context.Context, mark string) ([]types.Command, error) {
 	var ours []types.Command
-	pages := ssm.NewListCommandsPaginator(p.ssm, &ssm.ListCommandsInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
+	in := &ssm.ListCommandsInput{}
+	err := pages(ctx, p.ssm.ListCommands, in, &in.NextToken, func(page *ssm.ListCommandsOutput) *string {
 		for _, c := range page.Commands {
 			if aws.ToString(c.Comment) == mark {
 				ours = append(ours, c)
 			}
 		}
+		return page.NextToken
+	})
+	if err != nil {
+		return nil, err
 	}
 	return ours, nil
 }
 
 func (p *Platform) invocations(ctx context.Context, id string) ([]types.CommandInvocation, error) {
 	var all []types.CommandInvocation
-	pages := ssm.NewListCommandInvocationsPaginator(p.ssm, &ssm.ListCommandInvocationsInput{CommandId: &id})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
+	in := &ssm.ListCommandInvocationsInput{CommandId: &id}
+	err := pages(ctx, p.ssm.ListCommandInvocations, in, &in.NextToken, func(page *ssm.ListCommandInvocationsOutput) *string {
 		all = append(all, page.CommandInvocations...)
+		return page.NextToken
+	})
+	if err != nil {
+		return nil, err
 	}
 	return all, nil
 }

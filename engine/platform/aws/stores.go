@@ -22,26 +22,28 @@ const available = "available"
 
 // caches lists the nodes of the replication groups that bear the target's tags.
 func (p *Platform) caches(ctx context.Context) ([]resource, error) {
+	var groups []cachetypes.ReplicationGroup
+	in := &elasticache.DescribeReplicationGroupsInput{}
+	err := pages(ctx, p.cache.DescribeReplicationGroups, in, &in.Marker, func(page *elasticache.DescribeReplicationGroupsOutput) *string {
+		groups = append(groups, page.ReplicationGroups...)
+		return page.Marker
+	})
+	if err != nil {
+		return nil, err
+	}
 	var all []resource
-	pages := elasticache.NewDescribeReplicationGroupsPaginator(p.cache, &elasticache.DescribeReplicationGroupsInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	for _, g := range groups {
+		tags, err := p.cacheTags(ctx, aws.ToString(g.ARN))
 		if err != nil {
 			return nil, err
 		}
-		for _, g := range page.ReplicationGroups {
-			tags, err := p.cacheTags(ctx, aws.ToString(g.ARN))
-			if err != nil {
-				return nil, err
-			}
-			if !p.belongs(tags) {
-				continue
-			}
-			for _, shard := range g.NodeGroups {
-				for _, m := range shard.NodeGroupMembers {
-					if r := nodeOf(g, shard, m, tags); p.wants(r) {
-						all = append(all, r)
-					}
+		if !p.belongs(tags) {
+			continue
+		}
+		for _, shard := range g.NodeGroups {
+			for _, m := range shard.NodeGroupMembers {
+				if r := nodeOf(g, shard, m, tags); p.wants(r) {
+					all = append(all, r)
 				}
 			}
 		}
@@ -104,30 +106,27 @@ func clone(tags map[string]string) map[string]string {
 // databases lists the RDS instances that bear the target's tags, or whose cluster does.
 func (p *Platform) databases(ctx context.Context) ([]resource, error) {
 	clusters := map[string]types.DBCluster{}
-	clusterPages := rds.NewDescribeDBClustersPaginator(p.rds, &rds.DescribeDBClustersInput{})
-	for clusterPages.HasMorePages() {
-		page, err := clusterPages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
+	of := &rds.DescribeDBClustersInput{}
+	err := pages(ctx, p.rds.DescribeDBClusters, of, &of.Marker, func(page *rds.DescribeDBClustersOutput) *string {
 		for _, c := range page.DBClusters {
 			clusters[aws.ToString(c.DBClusterIdentifier)] = c
 		}
+		return page.Marker
+	})
+	if err != nil {
+		return nil, err
 	}
 	var all []resource
-	pages := rds.NewDescribeDBInstancesPaginator(p.rds, &rds.DescribeDBInstancesInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
+	in := &rds.DescribeDBInstancesInput{}
+	err = pages(ctx, p.rds.DescribeDBInstances, in, &in.Marker, func(page *rds.DescribeDBInstancesOutput) *string {
 		for _, d := range page.DBInstances {
 			if r := databaseOf(d, clusters[aws.ToString(d.DBClusterIdentifier)]); p.belongs(r.Labels) && p.wants(r) {
 				all = append(all, r)
 			}
 		}
-	}
-	return all, nil
+		return page.Marker
+	})
+	return all, err
 }
 
 func databaseOf(d types.DBInstance, c types.DBCluster) resource {

@@ -70,13 +70,13 @@ func (p *Platform) tasks(ctx context.Context, s *snapshot, wanted []string) ([]r
 // services describes the services of a cluster that the target has.
 func (p *Platform) services(ctx context.Context, cluster string, names []string) ([]service, error) {
 	if len(names) == 0 {
-		pages := ecs.NewListServicesPaginator(p.ecs, &ecs.ListServicesInput{Cluster: &cluster, MaxResults: aws.Int32(listedACall)})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return nil, p.noCluster(err, cluster)
-			}
+		in := &ecs.ListServicesInput{Cluster: &cluster, MaxResults: aws.Int32(listedACall)}
+		err := pages(ctx, p.ecs.ListServices, in, &in.NextToken, func(page *ecs.ListServicesOutput) *string {
 			names = append(names, page.ServiceArns...)
+			return page.NextToken
+		})
+		if err != nil {
+			return nil, p.noCluster(err, cluster)
 		}
 	}
 	found, err := inBatches(names, servicesACall, func(some []string) ([]service, error) {
@@ -112,13 +112,12 @@ func (p *Platform) taskARNs(ctx context.Context, cluster string, services []serv
 	}
 	return inBatches(asks, 1, func(some []*ecs.ListTasksInput) ([]string, error) {
 		var arns []string
-		pages := ecs.NewListTasksPaginator(p.ecs, some[0])
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return nil, p.noCluster(err, cluster)
-			}
+		err := pages(ctx, p.ecs.ListTasks, some[0], &some[0].NextToken, func(page *ecs.ListTasksOutput) *string {
 			arns = append(arns, page.TaskArns...)
+			return page.NextToken
+		})
+		if err != nil {
+			return nil, p.noCluster(err, cluster)
 		}
 		return arns, nil
 	})

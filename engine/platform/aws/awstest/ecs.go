@@ -1,18 +1,16 @@
 package awstest
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
 )
 
-// jsonCalls are the calls of the JSON protocols, and of CloudWatch's CBOR.
+// jsonCalls are the calls of the JSON protocols.
 var jsonCalls = map[string]func(*Cloud, map[string]any) (node, error){
 	"ListServices": listServices, "DescribeServices": describeServices, "ListTasks": listTasks, "DescribeTasks": describeTasks, "StopTask": stopTask,
 	"ListContainerInstances": listHosts, "DescribeContainerInstances": describeHosts, "UpdateContainerInstancesState": updateHosts, "UpdateService": updateService,
 	"DescribeDocument": describeDocument, "SendCommand": sendCommand, "ListCommands": listCommands, "ListCommandInvocations": listInvocations, "CancelCommand": cancelCommand,
-	"DescribeAlarms": describeAlarms, "GetMetricData": getMetricData,
 }
 
 // page cuts a list as AWS does: tokens are offsets here.
@@ -289,32 +287,4 @@ func cancelCommand(c *Cloud, in map[string]any) (node, error) {
 		}
 	}
 	return node{}, nil
-}
-
-// CloudWatch.
-
-func describeAlarms(c *Cloud, in map[string]any) (node, error) {
-	var found []any
-	for _, name := range texts(in["AlarmNames"]) {
-		if state := c.alarms[name]; state != "" {
-			found = append(found, node{"AlarmName": name, "StateValue": state})
-		}
-	}
-	return node{"MetricAlarms": list{of: found}, "CompositeAlarms": list{}}, nil
-}
-
-func getMetricData(c *Cloud, in map[string]any) (node, error) {
-	queries, _ := in["MetricDataQueries"].([]any)
-	var results []any
-	for _, q := range queries {
-		one, _ := q.(map[string]any)
-		stat, _ := one["MetricStat"].(map[string]any)
-		metric, _ := stat["Metric"].(map[string]any)
-		result := node{"Id": text(one["Id"]), "StatusCode": "Complete", "Values": list{}, "Timestamps": list{}}
-		if v, ok := c.metrics[fmt.Sprint(text(metric["Namespace"]), "/", text(metric["MetricName"]))]; ok {
-			result["Values"], result["Timestamps"] = list{of: []any{v}}, list{of: []any{time.Now()}}
-		}
-		results = append(results, result)
-	}
-	return node{"MetricDataResults": list{of: results}}, nil
 }

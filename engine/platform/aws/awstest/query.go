@@ -16,6 +16,7 @@ var queryCalls = map[string]func(*Cloud, url.Values) (node, error){
 	"StartInstanceRefresh": startRefresh, "DescribeInstanceRefreshes": describeRefreshes, "CancelInstanceRefresh": cancelRefresh,
 	"DescribeTargetGroups": describeTargetGroups, "DescribeTags": describeTargetTags, "DescribeTargetHealth": targetHealth, "RegisterTargets": registerTargets, "DeregisterTargets": deregisterTargets,
 	"DescribeReplicationGroups": describeCaches, "ListTagsForResource": cacheTags, "TestFailover": testFailover, "DescribeEvents": cacheEvents,
+	"DescribeAlarms": describeAlarms, "GetMetricData": getMetricData,
 	"DescribeDBInstances": describeDatabases, "DescribeDBClusters": describeDatabaseClusters, "RebootDBInstance": rebootDatabase, "FailoverDBCluster": failoverCluster,
 }
 
@@ -456,4 +457,25 @@ func failoverCluster(c *Cloud, form url.Values) (node, error) {
 		of[i].Writer, of[(i+1)%len(of)].Writer = false, true
 	})
 	return node{"DBCluster": node{"DBClusterIdentifier": form.Get("DBClusterIdentifier")}}, nil
+}
+
+// CloudWatch.
+
+func describeAlarms(c *Cloud, form url.Values) (node, error) {
+	found := list{entry: "member", of: []any{}}
+	for _, name := range numbered(form, "AlarmNames.member") {
+		if state := c.alarms[name]; state != "" {
+			found.of = append(found.of, node{"AlarmName": name, "StateValue": state})
+		}
+	}
+	return node{"MetricAlarms": found, "CompositeAlarms": list{}}, nil
+}
+
+func getMetricData(c *Cloud, form url.Values) (node, error) {
+	const query = "MetricDataQueries.member.1."
+	result := node{"Id": form.Get(query + "Id"), "StatusCode": "Complete", "Values": list{}, "Timestamps": list{}}
+	if v, ok := c.metrics[form.Get(query+"MetricStat.Metric.Namespace")+"/"+form.Get(query+"MetricStat.Metric.MetricName")]; ok {
+		result["Values"], result["Timestamps"] = list{"member", []any{v}}, list{"member", []any{time.Now()}}
+	}
+	return node{"MetricDataResults": list{"member", []any{result}}}, nil
 }

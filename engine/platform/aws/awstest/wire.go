@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/aws/smithy-go/encoding/cbor"
 )
 
 // failure is an error as AWS answers it.
@@ -51,7 +49,7 @@ func tagsList(entry, key, value string, tags map[string]string) list {
 	return l
 }
 
-// serve tells the protocols apart: JSON by its target header, CBOR by its path, REST by its path, and the query protocols by
+// serve tells the protocols apart: JSON by its target header, REST by its path, and the query protocols by
 // their form.
 func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
@@ -66,8 +64,6 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
 	switch target := r.Header.Get("X-Amz-Target"); {
 	case target != "":
 		c.serveJSON(w, target[strings.LastIndex(target, ".")+1:], body)
-	case r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor":
-		c.serveCBOR(w, lastPart(r.URL.Path), body)
 	case strings.HasPrefix(r.URL.Path, "/experiment"):
 		c.serveREST(w, r, body)
 	default:
@@ -146,81 +142,6 @@ func plain(v any) any {
 		return float64(v.UnixMilli()) / 1000
 	default:
 		return v
-	}
-}
-
-func (c *Cloud) serveCBOR(w http.ResponseWriter, name string, body []byte) {
-	in := map[string]any{}
-	if v, err := cbor.Decode(body); err == nil {
-		in, _ = fromCBOR(v).(map[string]any)
-	}
-	c.mu.Lock()
-	err := c.admit(Call{Name: name, Body: in})
-	var out node
-	if err == nil {
-		handle, ok := jsonCalls[name]
-		if !ok {
-			err = bad("UnknownOperation", "%s", name)
-		} else {
-			out, err = handle(c, in)
-		}
-	}
-	c.mu.Unlock()
-	w.Header().Set("Content-Type", "application/cbor")
-	w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
-	if err != nil {
-		f := asFailure(err)
-		w.WriteHeader(f.status)
-		out = node{"__type": f.code, "message": f.message}
-	}
-	_, _ = w.Write(cbor.Encode(toCBOR(out)))
-}
-
-func fromCBOR(v cbor.Value) any {
-	switch v := v.(type) {
-	case cbor.Map:
-		out := map[string]any{}
-		for key, value := range v {
-			out[key] = fromCBOR(value)
-		}
-		return out
-	case cbor.List:
-		out := make([]any, len(v))
-		for i, one := range v {
-			out[i] = fromCBOR(one)
-		}
-		return out
-	case cbor.String:
-		return string(v)
-	case cbor.Uint:
-		return float64(v)
-	default:
-		return nil
-	}
-}
-
-func toCBOR(v any) cbor.Value {
-	switch v := v.(type) {
-	case node:
-		out := cbor.Map{}
-		for key, value := range v {
-			out[key] = toCBOR(value)
-		}
-		return out
-	case list:
-		out := make(cbor.List, len(v.of))
-		for i, one := range v.of {
-			out[i] = toCBOR(one)
-		}
-		return out
-	case string:
-		return cbor.String(v)
-	case float64:
-		return cbor.Float64(v)
-	case time.Time:
-		return &cbor.Tag{ID: 1, Value: cbor.Float64(float64(v.UnixMilli()) / 1000)}
-	default:
-		return cbor.String(fmt.Sprint(v))
 	}
 }
 
