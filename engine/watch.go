@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"gameday/engine/platform"
 	"gameday/journal"
@@ -27,6 +28,9 @@ func (r *run) endedWith(u platform.Unit) {
 
 // goesWith reports, once, whether the fault is in effect on a unit and goes down with it.
 func (p *planned) goesWith(unit string) bool {
+	if strings.HasPrefix(p.spec.Kind, "aws.") {
+		return false // the control plane's effect is not in the unit
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := slices.IndexFunc(p.lease.Undo, func(s platform.Step) bool {

@@ -39,7 +39,9 @@ func awsUnitsCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		p, err := aws.Open(c.Context(), engine.TargetOf(rb))
+		whole := engine.TargetOf(rb)
+		whole.Services = rb.Target.Services
+		p, err := aws.Open(c.Context(), whole)
 		if err != nil {
 			return err
 		}

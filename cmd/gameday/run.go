@@ -83,7 +83,9 @@ func (f *runFlags) runbook(name string) (*runbook.Runbook, error) {
 		return nil, &exit{badUse, fmt.Errorf("there is no profile %q (there are: naive, resilient)", f.profile)}
 	}
 	if len(f.experiments) > 0 {
-		defer func() { rb.Experiments = slices.DeleteFunc(rb.Experiments, func(e runbook.Experiment) bool { return !slices.Contains(f.experiments, e.Name) }) }()
+		defer func() {
+			rb.Experiments = slices.DeleteFunc(rb.Experiments, func(e runbook.Experiment) bool { return !slices.Contains(f.experiments, e.Name) })
+		}()
 	}
 	for _, name := range f.experiments {
 		if !slices.ContainsFunc(rb.Experiments, func(e runbook.Experiment) bool { return e.Name == name }) {

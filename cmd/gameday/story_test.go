@@ -88,6 +88,7 @@ func TestStories(t *testing.T) {
 			return why == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"cloud":      clouds{}.command(t),
 			"exits":      exits,
 			"project":    func(_ *testscript.TestScript, _ bool, args []string) { composetest.Bring(t, args[0], 2) },
 			"eventually": eventually,

@@ -168,6 +168,13 @@ func (p *Platform) seenIsolated(ctx context.Context, on []resource, a platform.A
 // restoreSubnets gives every subnet the network ACL back that it had, and removes ours. Whatever does not bear the lease's
 // tag is left as it is.
 func (p *Platform) restoreSubnets(ctx context.Context, s platform.Step) (string, error) {
+	var had []string
+	for _, id := range slices.Sorted(maps.Keys(s.With)) {
+		if strings.HasPrefix(id, "subnet-") {
+			had = append(had, id+" has "+s.With[id])
+		}
+	}
+	back := "as before: " + strings.Join(had, ", ")
 	return await(ctx, func() (bool, string, error) {
 		acls, err := p.ours(ctx, s.Lease)
 		if err != nil {
@@ -187,7 +194,7 @@ func (p *Platform) restoreSubnets(ctx context.Context, s platform.Step) (string,
 				return false, "", err
 			}
 		}
-		return len(acls) == 0, fmt.Sprintf("%d subnets have the network ACL that they had", len(s.With)-1), nil
+		return len(acls) == 0, back, nil
 	})
 }
 

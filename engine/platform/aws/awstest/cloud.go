@@ -28,6 +28,8 @@ type Cloud struct {
 	Lag, Takes time.Duration
 	// Heal says whether services and Auto Scaling groups replace what they lost.
 	Heal bool
+	// Account is the one that the caller's credentials are for.
+	Account string
 
 	server *httptest.Server
 
@@ -131,7 +133,7 @@ type (
 
 // New starts an empty cloud.
 func New() *Cloud {
-	c := &Cloud{Takes: 300 * time.Millisecond, Heal: true, alarms: map[string]string{}, metrics: map[string]float64{}, denied: map[string]bool{}}
+	c := &Cloud{Takes: 300 * time.Millisecond, Heal: true, Account: Account, alarms: map[string]string{}, metrics: map[string]float64{}, denied: map[string]bool{}}
 	c.server = httptest.NewServer(http.HandlerFunc(c.serve))
 	c.URL = c.server.URL
 	return c
@@ -244,16 +246,25 @@ func (c *Cloud) place(s *Service, status string) {
 	c.tasks = append(c.tasks, t)
 }
 
+// roomFor gives the instance that runs the fewest of a service's tasks, as ECS spreads them. It needs mu.
 func (c *Cloud) roomFor(s *Service) *Instance {
-	for i := range s.On {
-		id := s.On[(s.next+i)%len(s.On)]
-		for _, one := range c.instances {
-			if one.ID == id && one.State == "running" && !one.Draining {
-				return one
+	var best *Instance
+	least := 0
+	for _, one := range c.instances {
+		if !slices.Contains(s.On, one.ID) || one.State != "running" || one.Draining {
+			continue
+		}
+		n := 0
+		for _, t := range c.tasks {
+			if t.Service == s.Name && t.Instance == one.ID && t.Status == "RUNNING" {
+				n++
 			}
 		}
+		if best == nil || n < least {
+			best, least = one, n
+		}
 	}
-	return nil
+	return best
 }
 
 // runs counts the running tasks of a service. It needs mu.

@@ -20,8 +20,8 @@ var queryCalls = map[string]func(*Cloud, url.Values) (node, error){
 	"DescribeDBInstances": describeDatabases, "DescribeDBClusters": describeDatabaseClusters, "RebootDBInstance": rebootDatabase, "FailoverDBCluster": failoverCluster,
 }
 
-func callerIdentity(*Cloud, url.Values) (node, error) {
-	return node{"Account": Account, "Arn": arn("sts", "assumed-role/gameday/tester"), "UserId": "AROAEXAMPLE:tester"}, nil
+func callerIdentity(c *Cloud, _ url.Values) (node, error) {
+	return node{"Account": c.Account, "Arn": arn("sts", "assumed-role/gameday/tester"), "UserId": "AROAEXAMPLE:tester"}, nil
 }
 
 func accountAliases(*Cloud, url.Values) (node, error) {

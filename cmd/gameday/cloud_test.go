@@ -1,0 +1,74 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"gameday/engine/platform/aws/awstest"
+)
+
+// amiss names what is not as it was in the beginning.
+func amiss(c *awstest.Cloud) []string {
+	wrong := c.Left()
+	acls, _ := c.ACLs()
+	for subnet, acl := range acls {
+		if acl != "acl-00000001" {
+			wrong = append(wrong, subnet+" has "+acl)
+		}
+	}
+	if c.Running("shop", "worker") != 3 {
+		wrong = append(wrong, "workers are missing")
+	}
+	return wrong
+}
+
+// clouds are the stories' own endpoints that answer as AWS does.
+type clouds map[*testscript.TestScript]*awstest.Cloud
+
+// command: cloud shop starts one with a shop in it; cloud alarm NAME STATE; cloud whole fails unless everything is as it was in
+// the beginning, and cloud becomes-whole waits for it; cloud calls NAME fails unless there was such a request.
+func (all clouds) command(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if args[0] == "shop" {
+			c := awstest.Shop()
+			t.Cleanup(c.Close)
+			all[ts] = c
+			for name, value := range c.Env() {
+				ts.Setenv(name, value)
+			}
+			return
+		}
+		c := all[ts]
+		switch args[0] {
+		case "alarm":
+			c.Do(func(c *awstest.Cloud) { c.SetAlarm(args[1], args[2]) })
+		case "slow":
+			d, err := time.ParseDuration(args[1])
+			ts.Check(err)
+			c.Do(func(c *awstest.Cloud) { c.Takes = d })
+		case "stop-experiment":
+			c.Do(func(c *awstest.Cloud) { c.StopByAlarm() })
+		case "calls":
+			if n := len(c.Calls(args[1])); (n > 0) == neg {
+				ts.Fatalf("%d requests %s", n, args[1])
+			}
+		case "account":
+			c.Do(func(c *awstest.Cloud) { c.Account = args[1] })
+		case "whole":
+			if wrong := amiss(c); (len(wrong) == 0) == neg {
+				ts.Fatalf("left behind: %s", strings.Join(wrong, ", "))
+			}
+		case "becomes-whole":
+			for begun := time.Now(); len(amiss(c)) > 0; time.Sleep(50 * time.Millisecond) {
+				if time.Since(begun) > 30*time.Second {
+					ts.Fatalf("left behind: %s", strings.Join(amiss(c), ", "))
+				}
+			}
+		default:
+			ts.Fatalf("cloud %s is nothing", args[0])
+		}
+	}
+}
