@@ -38,7 +38,7 @@ var rooms = map[string][]string{
 	"gameday/tui/component":    {},
 	"gameday/cmd/gameday":      {"gameday", "gameday/tui", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/aws", "gameday/engine/platform/compose", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook"},
 	"gameday/cmd/orchestrator": {}, // and its own internal packages: the console never sees the inside of what it breaks
-	"gameday/cmd/bench":        {"gameday", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/compose", "gameday/engine/platform/link", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook", "gameday/tui"},
+	"gameday/cmd/bench":        {"gameday", "gameday/engine", "gameday/engine/keeper", "gameday/engine/platform", "gameday/engine/platform/aws", "gameday/engine/platform/aws/awstest", "gameday/engine/platform/compose", "gameday/engine/platform/link", "gameday/engine/platform/local", "gameday/journal", "gameday/runbook", "gameday/tui"},
 	"gameday/cmd/screenshots":  {},
 	"gameday/cmd/images":       {},
 	"gameday/cmd/sidecar":      {"gameday/engine/platform/link"}, // it stands beside containers and knows nothing of the console

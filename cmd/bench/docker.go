@@ -172,7 +172,7 @@ func dockerKills(ctx context.Context, p *compose.Project) ([]Figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		d, err := killThroughSession(ctx, []byte(dockerRunbook), p, opener, nil, pid)
+		d, err := killThroughSession(ctx, []byte(dockerRunbook), p, opener, nil, dies(pid))
 		if err != nil {
 			return nil, err
 		}

@@ -45,6 +45,7 @@ var benches = []bench{
 	{"age", benchAge},
 	{"journal", benchJournal},
 	{"docker", benchDocker},
+	{"aws", benchAWS},
 }
 
 func main() {

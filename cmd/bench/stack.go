@@ -205,11 +205,17 @@ func killLocal(ctx context.Context, stack *local.Stack, env map[string]string) (
 	opener := func(ctx context.Context, t platform.Target) (platform.Platform, error) {
 		return local.Open(ctx, t.Project)
 	}
-	return killThroughSession(ctx, []byte(killRunbook), stack, opener, env, pid)
+	return killThroughSession(ctx, []byte(killRunbook), stack, opener, env, dies(pid))
 }
 
-// killThroughSession runs a runbook that kills one process, and gives the time from the confirmation to its death.
-func killThroughSession(ctx context.Context, text []byte, target platform.Platform, opener platform.Opener, env map[string]string, pid int) (time.Duration, error) {
+// dies watches for a process's death.
+func dies(pid int) func() (<-chan time.Time, error) {
+	return func() (<-chan time.Time, error) { return death(pid) }
+}
+
+// killThroughSession runs a runbook that breaks one thing, and gives the time from the confirmation to when it is broken, which
+// watch tells.
+func killThroughSession(ctx context.Context, text []byte, target platform.Platform, opener platform.Opener, env map[string]string, watch func() (<-chan time.Time, error)) (time.Duration, error) {
 	dir, err := os.MkdirTemp("", "gdbench")
 	if err != nil {
 		return 0, err
@@ -235,7 +241,7 @@ func killThroughSession(ctx context.Context, text []byte, target platform.Platfo
 	if err != nil {
 		return 0, err
 	}
-	ended, err := death(pid)
+	ended, err := watch()
 	if err != nil {
 		return 0, err
 	}
