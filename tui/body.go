@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -39,7 +40,11 @@ func (m *model) welcome(width int) []string {
 	lines = append(lines, component.Wrap(journal.Plain(e.Hypothesis), width-2)...)
 	var units []string
 	for _, u := range m.record.Units {
-		units = append(units, fmt.Sprintf("%s on %s", u.Unit, u.Instance))
+		where := " on " + u.Instance
+		if u.Zone != "" {
+			where = " in " + u.Zone
+		}
+		units = append(units, u.Unit+where)
 	}
 	lines = append(lines, "", component.Rule("the target", width-1))
 	lines = append(lines, component.Wrap(journal.Plain(strings.Join(units, ", ")), width-2)...)
@@ -289,8 +294,15 @@ func (m *model) sidePane(run *journal.Run, width, height int) []string {
 	return append(lines, m.timeline(run, width, height-len(lines))...)
 }
 
+// place is where a unit is, as far as its platform tells zones apart: there, or its failure domain.
+func place(u journal.Unit) string { return journal.Plain(cmp.Or(u.Zone, u.Instance)) }
+
 func (m *model) units(width int) []string {
 	var cells []string
+	name, where := 12, 5
+	for _, u := range m.record.Units {
+		name, where = max(name, min(24, len(u.Unit)+1)), max(where, min(15, len(place(u))+1))
+	}
 	for _, u := range m.record.Units {
 		style, sign := component.Good, "●"
 		switch u.State {
@@ -300,9 +312,9 @@ func (m *model) units(width int) []string {
 		default:
 			style, sign = component.Bad, "○"
 		}
-		cells = append(cells, style.Render(sign)+" "+component.Fit(journal.Plain(u.Unit), 12)+component.Faint.Render(component.Fit(journal.Plain(u.Instance), 5))+style.Render(component.Fit(journal.Plain(u.State), 10)))
+		cells = append(cells, style.Render(sign)+" "+component.Fit(journal.Plain(u.Unit), name)+component.Faint.Render(component.Fit(place(u), where))+style.Render(component.Fit(journal.Plain(u.State), 10)))
 	}
-	columns := max(1, width/30)
+	columns := max(1, width/(name+where+13))
 	var lines []string
 	for i := 0; i < len(cells); i += columns {
 		lines = append(lines, strings.Join(cells[i:min(i+columns, len(cells))], ""))

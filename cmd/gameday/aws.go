@@ -65,7 +65,7 @@ func awsUnitsCommand() *cobra.Command {
 					may = "no: it asks to be left alone"
 				}
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", clean(u.Name), clean(u.Service), clean(u.Host), clean(u.Zone), clean(inWords(u)), time.Since(u.Since).Round(time.Second), clean(may))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", clean(u.Name), clean(u.Service), clean(u.Host), clean(u.Zone), clean(inWords(u)), lasted(u), clean(may))
 		}
 		return t.Flush()
 	}}

@@ -245,7 +245,7 @@ func printUnits(w io.Writer, units []platform.Unit, format string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "UNIT\tSERVICE\tINSTANCE\tSTATE\tPID\tADDRESS\tFOR")
 	for _, u := range units {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\t%s\t%s\n", clean(u.Name), clean(u.Service), clean(u.Instance), clean(inWords(u)), incarnation(u), u.Addr, time.Since(u.Since).Round(time.Second))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\t%s\t%s\n", clean(u.Name), clean(u.Service), clean(u.Instance), clean(inWords(u)), incarnation(u), u.Addr, lasted(u))
 	}
 	return t.Flush()
 }
@@ -256,6 +256,14 @@ func inWords(u platform.Unit) string {
 		return string(u.State)
 	}
 	return string(u.State) + ", " + u.Health
+}
+
+// lasted is for how long a unit has been in its state, where its platform says.
+func lasted(u platform.Unit) string {
+	if u.Since.IsZero() {
+		return "–"
+	}
+	return time.Since(u.Since).Round(time.Second).String()
 }
 
 // incarnation is a process's number, or a container's id.

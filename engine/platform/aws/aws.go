@@ -106,6 +106,7 @@ func (p *Platform) counted(stack *middleware.Stack) error {
 func explain(err error) error {
 	var api smithy.APIError
 	var unread *smithy.DeserializationError
+	var operation *smithy.OperationError
 	switch {
 	case err == nil:
 		return nil
@@ -117,6 +118,8 @@ func explain(err error) error {
 		return err
 	case errors.As(err, &unread):
 		return fmt.Errorf("what AWS answered cannot be read: %w", err)
+	case !errors.As(err, &operation):
+		return err // it is a sentence of our own
 	default:
 		return fmt.Errorf("AWS cannot be asked: %w; look at the credentials (AWS_PROFILE, aws sso login) and the endpoint", err)
 	}

@@ -2,6 +2,7 @@ package aws_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
@@ -145,44 +146,17 @@ func TestActions(t *testing.T) {
 			cloud := awstest.Shop()
 			defer cloud.Close()
 			cloud.Do(func(c *awstest.Cloud) { c.Lag = 300 * time.Millisecond })
-			p := opened(t, cloud)
-			on := units(t, p, c.on)
-			c.action.Lease, c.action.Lasts = "lease-1", 20*time.Second
-			before := len(mutations(cloud))
-			steps, err := p.Before(t.Context(), on, c.action)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := len(mutations(cloud)); n != before {
-				t.Errorf("planning changed something: %v", mutations(cloud))
-			}
-			if err := p.Act(t.Context(), on, c.action); err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, func() error {
-				said, err := p.Seen(t.Context(), on, c.action)
-				if err == nil && !strings.Contains(said, c.seen) {
-					err = fmt.Errorf("%q", said)
-				}
-				return err
-			})
-			if c.check != nil {
-				c.check(t, cloud, true)
-			}
-			for range 2 {
-				other := opened(t, cloud)
-				for _, step := range steps {
-					if other.Manual(step, on[0]) == "" {
-						t.Error("there is no command that does it by hand")
-					}
-					if said, err := other.Restore(t.Context(), step); err != nil || said == "" {
-						t.Errorf("%q, %v", said, err)
-					}
+			planned := func() {
+				if m := mutations(cloud); len(m) > 0 {
+					t.Errorf("planning changed something: %v", m)
 				}
 			}
-			if c.check != nil {
-				c.check(t, cloud, false)
+			check := func(during bool) {
+				if c.check != nil {
+					c.check(t, cloud, during)
+				}
 			}
+			carry(t, func() *aws.Platform { return opened(t, cloud) }, c.on, c.action, c.seen, planned, check)
 			if left := cloud.Left(); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
@@ -191,6 +165,50 @@ func TestActions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// carry takes an action from its plan until another process has put it back, twice.
+func carry(t *testing.T, open func() *aws.Platform, fits func(platform.Unit) bool, a platform.Action, seen string, planned func(), check func(during bool)) {
+	t.Helper()
+	p := open()
+	on := units(t, p, fits)
+	a.Lease, a.Lasts = "lease-"+strings.ToLower(rand.Text()[:8]), 20*time.Second
+	steps, err := p.Before(t.Context(), on, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned()
+	if err := p.Act(t.Context(), on, a); err != nil {
+		t.Fatal(err)
+	}
+	if seen == "" { // it is nothing that can be seen here, and then it must not be said to be
+		if said, err := p.Seen(t.Context(), on, a); err == nil {
+			t.Errorf("%q", said)
+		}
+	}
+	eventually(t, func() error {
+		if seen == "" {
+			return nil
+		}
+		said, err := p.Seen(t.Context(), on, a)
+		if err == nil && !strings.Contains(said, seen) {
+			err = fmt.Errorf("%q", said)
+		}
+		return err
+	})
+	check(true)
+	for range 2 {
+		other := open()
+		for _, step := range steps {
+			if other.Manual(step, on[0]) == "" {
+				t.Error("there is no command that does it by hand")
+			}
+			if said, err := other.Restore(t.Context(), step); err != nil || said == "" {
+				t.Errorf("%q, %v", said, err)
+			}
+		}
+	}
+	check(false)
 }
 
 // opened points a driver at a cloud without the environment, so that tests may run side by side.

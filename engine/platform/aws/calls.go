@@ -75,14 +75,15 @@ type calls struct {
 		GetMetricData  call[cloudwatch.GetMetricDataInput, cloudwatch.GetMetricDataOutput, cloudwatch.Options]
 	}
 	ssm struct {
-		CancelCommand          call[ssm.CancelCommandInput, ssm.CancelCommandOutput, ssm.Options]
-		DescribeDocument       call[ssm.DescribeDocumentInput, ssm.DescribeDocumentOutput, ssm.Options]
-		ListCommandInvocations call[ssm.ListCommandInvocationsInput, ssm.ListCommandInvocationsOutput, ssm.Options]
-		ListCommands           call[ssm.ListCommandsInput, ssm.ListCommandsOutput, ssm.Options]
-		SendCommand            call[ssm.SendCommandInput, ssm.SendCommandOutput, ssm.Options]
+		CancelCommand        call[ssm.CancelCommandInput, ssm.CancelCommandOutput, ssm.Options]
+		DescribeDocument     call[ssm.DescribeDocumentInput, ssm.DescribeDocumentOutput, ssm.Options]
+		GetCommandInvocation call[ssm.GetCommandInvocationInput, ssm.GetCommandInvocationOutput, ssm.Options]
+		ListCommands         call[ssm.ListCommandsInput, ssm.ListCommandsOutput, ssm.Options]
+		SendCommand          call[ssm.SendCommandInput, ssm.SendCommandOutput, ssm.Options]
 	}
 	fis struct {
 		CreateExperimentTemplate call[fis.CreateExperimentTemplateInput, fis.CreateExperimentTemplateOutput, fis.Options]
+		GetExperiment            call[fis.GetExperimentInput, fis.GetExperimentOutput, fis.Options]
 		DeleteExperimentTemplate call[fis.DeleteExperimentTemplateInput, fis.DeleteExperimentTemplateOutput, fis.Options]
 		GetExperimentTemplate    call[fis.GetExperimentTemplateInput, fis.GetExperimentTemplateOutput, fis.Options]
 		ListExperimentTemplates  call[fis.ListExperimentTemplatesInput, fis.ListExperimentTemplatesOutput, fis.Options]
@@ -146,10 +147,11 @@ func callsOf(cfg aws.Config) (c calls) {
 	c.cloudwatch.GetMetricData = onWatch.GetMetricData
 	c.ssm.CancelCommand = onSSM.CancelCommand
 	c.ssm.DescribeDocument = onSSM.DescribeDocument
-	c.ssm.ListCommandInvocations = onSSM.ListCommandInvocations
+	c.ssm.GetCommandInvocation = onSSM.GetCommandInvocation
 	c.ssm.ListCommands = onSSM.ListCommands
 	c.ssm.SendCommand = onSSM.SendCommand
 	c.fis.CreateExperimentTemplate = onFIS.CreateExperimentTemplate
+	c.fis.GetExperiment = onFIS.GetExperiment
 	c.fis.DeleteExperimentTemplate = onFIS.DeleteExperimentTemplate
 	c.fis.GetExperimentTemplate = onFIS.GetExperimentTemplate
 	c.fis.ListExperimentTemplates = onFIS.ListExperimentTemplates

@@ -143,20 +143,28 @@ func (p *Platform) startExperiment(ctx context.Context, on []resource, a platfor
 	return err
 }
 
-// experiments lists those that were started for a lease.
-func (p *Platform) experiments(ctx context.Context, lease string) ([]types.ExperimentSummary, error) {
-	var ours []types.ExperimentSummary
+// experiments finds those that were started for a lease, each as it is now: the list may lag.
+func (p *Platform) experiments(ctx context.Context, lease string) ([]types.Experiment, error) {
+	var ids []*string
 	in := &fis.ListExperimentsInput{}
 	err := pages(ctx, p.fis.ListExperiments, in, &in.NextToken, func(page *fis.ListExperimentsOutput) *string {
 		for _, e := range page.Experiments {
 			if e.Tags[leaseTag] == lease {
-				ours = append(ours, e)
+				ids = append(ids, e.Id)
 			}
 		}
 		return page.NextToken
 	})
 	if err != nil {
 		return nil, err
+	}
+	var ours []types.Experiment
+	for _, id := range ids {
+		out, err := p.fis.GetExperiment(ctx, &fis.GetExperimentInput{Id: id})
+		if err != nil {
+			return nil, err
+		}
+		ours = append(ours, *out.Experiment)
 	}
 	return ours, nil
 }
@@ -171,7 +179,7 @@ func over(s types.ExperimentStatus) bool {
 	}
 }
 
-func state(e types.ExperimentSummary) (types.ExperimentStatus, string) {
+func state(e types.Experiment) (types.ExperimentStatus, string) {
 	if e.State == nil {
 		return "", aws.ToString(e.Id) + " has no state yet"
 	}

@@ -99,12 +99,14 @@ func (p *Platform) beforeIsolate(ctx context.Context, on []resource, a platform.
 			return nil, err
 		}
 	}
-	for _, s := range all {
-		_, err := p.ec2.CreateNetworkAcl(ctx, &ec2.CreateNetworkAclInput{VpcId: &s.vpc, DryRun: aws.Bool(true)})
-		if err := dry(err); err != nil {
+	out, err := p.ec2.CreateNetworkAcl(ctx, &ec2.CreateNetworkAclInput{VpcId: &all[0].vpc, DryRun: aws.Bool(true)})
+	if err := dry(err); err != nil {
+		return nil, err
+	}
+	if out != nil && out.NetworkAcl != nil { // an emulator took it in earnest
+		if _, err := p.ec2.DeleteNetworkAcl(ctx, &ec2.DeleteNetworkAclInput{NetworkAclId: out.NetworkAcl.NetworkAclId}); err != nil {
 			return nil, err
 		}
-		break
 	}
 	return []platform.Step{{Unit: on[0].Name, With: with}}, nil
 }

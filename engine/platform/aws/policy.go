@@ -136,7 +136,7 @@ var writers = map[string]func(*policy, Use){
 	"network.latency": func(w *policy, _ Use) { w.documents([]string{latencyDocument}) },
 	"network.loss":    func(w *policy, _ Use) { w.documents([]string{lossDocument}) },
 	"aws.fis": func(w *policy, u Use) {
-		w.read("fis:ListExperiments", "fis:ListExperimentTemplates", "fis:GetExperimentTemplate")
+		w.read("fis:ListExperiments", "fis:GetExperiment", "fis:ListExperimentTemplates", "fis:GetExperimentTemplate")
 		w.allow("Experiment", []string{"fis:StartExperiment", "fis:StopExperiment", "fis:TagResource", "fis:CreateExperimentTemplate", "fis:DeleteExperimentTemplate"},
 			[]string{w.arn("fis", "experiment/*"), w.arn("fis", "experiment-template/*"), w.arn("fis", "action/*")}, nil)
 		if len(u.Names) > 0 {
@@ -169,7 +169,7 @@ func failsOver(w *policy, u Use) {
 }
 
 func (w *policy) documents(names []string) {
-	w.read("ssm:DescribeDocument", "ssm:ListCommands", "ssm:ListCommandInvocations", "ssm:CancelCommand")
+	w.read("ssm:DescribeDocument", "ssm:ListCommands", "ssm:GetCommandInvocation", "ssm:CancelCommand")
 	for _, name := range names {
 		if name == "" {
 			continue

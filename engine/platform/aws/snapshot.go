@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,17 +150,17 @@ func unseen(err error) bool {
 
 // place puts the resources in order, tells tasks which unit they run on, and closes what has not opted in.
 func (p *Platform) place(s *snapshot) {
-	hosts := map[string]string{}
+	hosts := map[string]platform.Unit{}
 	for _, r := range s.resources {
 		if r.kind == instance && r.host != "" {
-			hosts[r.host] = r.Name
+			hosts[r.host] = r.Unit
 		}
 	}
 	for i := range s.resources {
 		r := &s.resources[i]
 		if r.kind == task {
-			r.Host = hosts[r.host]
-			r.Instance = r.Host
+			on := hosts[r.host]
+			r.Host, r.Instance, r.Zone = on.Name, on.Name, cmp.Or(r.Zone, on.Zone)
 		}
 		r.Closed = p.closed(r.Labels)
 	}

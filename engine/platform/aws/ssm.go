@@ -68,17 +68,17 @@ func (p *Platform) commands(ctx context.Context, mark string) ([]types.Command, 
 	return ours, nil
 }
 
-func (p *Platform) invocations(ctx context.Context, id string) ([]types.CommandInvocation, error) {
-	var all []types.CommandInvocation
-	in := &ssm.ListCommandInvocationsInput{CommandId: &id}
-	err := pages(ctx, p.ssm.ListCommandInvocations, in, &in.NextToken, func(page *ssm.ListCommandInvocationsOutput) *string {
-		all = append(all, page.CommandInvocations...)
-		return page.NextToken
-	})
-	if err != nil {
-		return nil, err
+// invocation tells how a command fares on an instance; ok is false while it has not reached it.
+func (p *Platform) invocation(ctx context.Context, id, instance string) (status types.CommandInvocationStatus, details string, ok bool, err error) {
+	out, err := p.ssm.GetCommandInvocation(ctx, &ssm.GetCommandInvocationInput{CommandId: &id, InstanceId: &instance})
+	var none *types.InvocationDoesNotExist
+	if errors.As(err, &none) {
+		return "", "", false, nil
 	}
-	return all, nil
+	if err != nil {
+		return "", "", false, err
+	}
+	return out.Status, aws.ToString(out.StatusDetails), true, nil
 }
 
 // running shows that the commands of a mark run on an instance, or ran there to a good end.
@@ -88,20 +88,18 @@ func (p *Platform) running(ctx context.Context, mark, instance string) (string, 
 		return "", err
 	}
 	for _, c := range all {
-		invocations, err := p.invocations(ctx, aws.ToString(c.CommandId))
+		status, details, ok, err := p.invocation(ctx, aws.ToString(c.CommandId), instance)
 		if err != nil {
 			return "", err
 		}
-		for _, i := range invocations {
-			if aws.ToString(i.InstanceId) != instance {
-				continue
-			}
-			said := fmt.Sprintf("%s on %s: %s", aws.ToString(c.DocumentName), instance, i.Status)
-			if i.Status == types.CommandInvocationStatusInProgress || i.Status == types.CommandInvocationStatusSuccess {
-				return said, nil
-			}
-			return "", errors.New(said + " " + aws.ToString(i.StatusDetails))
+		if !ok {
+			continue
 		}
+		said := fmt.Sprintf("%s on %s: %s", aws.ToString(c.DocumentName), instance, status)
+		if status == types.CommandInvocationStatusInProgress || status == types.CommandInvocationStatusSuccess {
+			return said, nil
+		}
+		return "", errors.New(said + " " + details)
 	}
 	return "", errors.New("no command has reached " + instance)
 }
@@ -184,19 +182,15 @@ func (p *Platform) cancelled(ctx context.Context, mark, instance string) (string
 			return false, "", err
 		}
 		for _, c := range all {
-			invocations, err := p.invocations(ctx, aws.ToString(c.CommandId))
+			status, _, ok, err := p.invocation(ctx, aws.ToString(c.CommandId), instance)
 			if err != nil {
 				return false, "", err
 			}
-			for _, i := range invocations {
-				if aws.ToString(i.InstanceId) != instance || !under(i.Status) {
-					continue
-				}
-				if _, err := p.ssm.CancelCommand(ctx, &ssm.CancelCommandInput{CommandId: c.CommandId, InstanceIds: []string{instance}}); err != nil {
-					return false, "", err
-				}
-				return false, fmt.Sprintf("%s on %s is %s", aws.ToString(c.DocumentName), instance, i.Status), nil
+			if !ok || !under(status) {
+				continue
 			}
+			_, err = p.ssm.CancelCommand(ctx, &ssm.CancelCommandInput{CommandId: c.CommandId, InstanceIds: []string{instance}})
+			return false, fmt.Sprintf("%s on %s is %s", aws.ToString(c.DocumentName), instance, status), err
 		}
 		return true, "no command runs on " + instance, nil
 	})

@@ -10,7 +10,7 @@ import (
 var jsonCalls = map[string]func(*Cloud, map[string]any) (node, error){
 	"ListServices": listServices, "DescribeServices": describeServices, "ListTasks": listTasks, "DescribeTasks": describeTasks, "StopTask": stopTask,
 	"ListContainerInstances": listHosts, "DescribeContainerInstances": describeHosts, "UpdateContainerInstancesState": updateHosts, "UpdateService": updateService,
-	"DescribeDocument": describeDocument, "SendCommand": sendCommand, "ListCommands": listCommands, "ListCommandInvocations": listInvocations, "CancelCommand": cancelCommand,
+	"DescribeDocument": describeDocument, "SendCommand": sendCommand, "ListCommands": listCommands, "GetCommandInvocation": getInvocation, "CancelCommand": cancelCommand,
 }
 
 // page cuts a list as AWS does: tokens are offsets here.
@@ -268,16 +268,13 @@ func listCommands(c *Cloud, _ map[string]any) (node, error) {
 	})}, nil
 }
 
-func listInvocations(c *Cloud, in map[string]any) (node, error) {
-	var found []any
+func getInvocation(c *Cloud, in map[string]any) (node, error) {
 	for _, one := range c.commands {
-		if one.id == text(in["CommandId"]) {
-			for _, id := range one.instances {
-				found = append(found, node{"CommandId": one.id, "InstanceId": id, "Status": one.status, "StatusDetails": one.status})
-			}
+		if one.id == text(in["CommandId"]) && slices.Contains(one.instances, text(in["InstanceId"])) {
+			return node{"CommandId": one.id, "InstanceId": text(in["InstanceId"]), "Status": one.status, "StatusDetails": one.status}, nil
 		}
 	}
-	return node{"CommandInvocations": list{of: found}}, nil
+	return nil, bad("InvocationDoesNotExist", "")
 }
 
 func cancelCommand(c *Cloud, in map[string]any) (node, error) {

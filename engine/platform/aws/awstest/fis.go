@@ -110,6 +110,13 @@ func (c *Cloud) fis(name, id string, in map[string]any) (node, error) {
 		return c.startExperiment(in)
 	case "GET experiments":
 		return node{"experiments": listOf("", c.running, showExperiment)}, nil
+	case "GET experiments/":
+		for _, e := range c.running {
+			if e.id == id {
+				return node{"experiment": showExperiment(e)}, nil
+			}
+		}
+		return nil, &failure{404, "ResourceNotFoundException", "no such experiment"}
 	case "DELETE experiments/":
 		for _, e := range c.running {
 			if e.id == id {
