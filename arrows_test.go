@@ -42,7 +42,7 @@ var rooms = map[string][]string{
 	"gameday/cmd/screenshots":  {},
 	"gameday/cmd/images":       {},
 	"gameday/cmd/sidecar":      {"gameday/engine/platform/link"}, // it stands beside containers and knows nothing of the console
-	"gameday/cmd/crash":        {"gameday/engine/platform", "gameday/engine/platform/compose", "gameday/engine/platform/local"},
+	"gameday/cmd/crash":        {"gameday/engine/platform", "gameday/engine/platform/aws/awstest", "gameday/engine/platform/compose", "gameday/engine/platform/local"},
 	"gameday/cmd/soak":         {"gameday/engine/check", "gameday/engine/fault", "gameday/engine/keeper", "gameday/engine/load", "gameday/engine/platform", "gameday/engine/platform/local", "gameday/runbook"},
 }
 

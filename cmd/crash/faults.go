@@ -20,6 +20,16 @@ var all = map[string]map[string]string{
 		"cpause":    "{fault: cache.pause, select: {service: cache, pick: primary}, for: 1s}",
 		"cfill":     "{fault: cache.fill, select: {service: cache, pick: primary}, to: 5%, for: 300ms}",
 	},
+	"aws": {
+		"kill":       "{fault: kill, select: {service: worker}, for: 3s}",
+		"stop":       "{fault: stop, select: {service: bastion}, for: 3s}",
+		"drain":      "{fault: aws.drain, select: {service: shop-hosts, pick: first}, for: 500ms}",
+		"scale":      "{fault: aws.scale, select: {service: worker}, to: 1, for: 500ms}",
+		"isolate":    "{fault: aws.isolate, select: {zone: eu-central-1a}, for: 500ms}",
+		"document":   "{fault: aws.ssm, select: {service: bastion}, document: Break, revert: PutBack, for: 500ms}",
+		"latency":    "{fault: network.latency, select: {service: bastion}, latency: 200ms, for: 500ms}",
+		"experiment": "{fault: aws.fis, select: {service: worker}, action: \"aws:ecs:stop-task\", role: \"arn:aws:iam::123456789012:role/fis\", for: 1s}",
+	},
 	"compose": {
 		"kill":      "{fault: kill, select: {service: worker}, for: 300ms}",
 		"pause":     "{fault: pause, select: {service: worker}, for: 300ms}",

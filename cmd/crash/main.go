@@ -25,7 +25,7 @@ import (
 func main() {
 	kills := flag.Int("kills", 60, "how many boundaries to die at; those that were generated are gone through until that many died")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano())%1_000_000, "seed of their order")
-	where := flag.String("platform", "local", "where the target is: local or compose")
+	where := flag.String("platform", "local", "where the target is: local, compose or aws (an endpoint of our own)")
 	only := flag.String("only", "", "only these faults, by name, with commas")
 	bin := flag.String("bin", "bin/crash", "folder of the programs, built with the tag crash")
 	flag.Parse()
@@ -75,12 +75,14 @@ func run(ctx context.Context, where, only string, kills int, seed uint64, bin st
 		return err
 	}
 	p := &prover{home: home, gameday: program, platform: where, faults: faults}
-	if out, err := exec.CommandContext(ctx, program, "up", "--platform", where, "--project", project, "--profile", "resilient").CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
+	if where != "aws" {
+		if err := p.up(ctx); err != nil {
+			return err
+		}
+		defer func() {
+			_ = exec.Command(program, "down", "--platform", where, "--project", project, "--volumes").Run()
+		}()
 	}
-	defer func() {
-		_ = exec.Command(program, "down", "--platform", where, "--project", project, "--volumes").Run()
-	}()
 	if p.target, err = look(ctx, where); err != nil {
 		return err
 	}
@@ -113,6 +115,30 @@ func run(ctx context.Context, where, only string, kills int, seed uint64, bin st
 	return ctx.Err()
 }
 
+func (p *prover) up(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, p.gameday, "up", "--platform", p.platform, "--project", project, "--profile", "resilient").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// book is the runbook that injects a fault.
+func (p *prover) book(name string) []byte {
+	if p.platform == "aws" {
+		return fmt.Appendf(nil, shopBook, p.faults[name])
+	}
+	return fmt.Appendf(nil, book, p.platform, project, p.faults[name])
+}
+
+// keeperLimit is what a keeper has to put everything back: three seconds, and on AWS what that takes to show it.
+func (p *prover) keeperLimit() time.Duration {
+	if p.platform == "aws" {
+		return 30 * time.Second
+	}
+	return 3*time.Second + 500*time.Millisecond
+}
+
 // generate runs each fault undisturbed, and once with its console killed right after the injection so that the keeper
 // goes its whole way too, and lists what both reach.
 func (p *prover) generate(ctx context.Context) ([]point, error) {
@@ -138,7 +164,7 @@ func (p *prover) generate(ctx context.Context) ([]point, error) {
 		if _, err := p.play(ctx, name, "GAMEDAY_CRASH_TRACE="+trace, "GAMEDAY_CRASH=console", fmt.Sprintf("GAMEDAY_CRASH_AT=%d", after)); err == nil {
 			return nil, errors.New("the console outlived its boundary")
 		}
-		if err := p.whole(ctx, 5*time.Second); err != nil {
+		if err := p.whole(ctx, max(5*time.Second, p.keeperLimit())); err != nil {
 			return nil, err
 		}
 		keeper, err := reached(trace, "keeper")
@@ -168,7 +194,7 @@ func reached(trace, who string) ([]string, error) {
 func (p *prover) play(ctx context.Context, name string, env ...string) (folder string, err error) {
 	p.runs++
 	path := filepath.Join(p.home, "book.yaml")
-	if err := os.WriteFile(path, fmt.Appendf(nil, book, p.platform, project, p.faults[name]), 0o644); err != nil {
+	if err := os.WriteFile(path, p.book(name), 0o644); err != nil {
 		return "", err
 	}
 	folder = filepath.Join(p.home, "days", fmt.Sprint(p.runs))
@@ -214,7 +240,7 @@ func (p *prover) try(ctx context.Context, at point) (died bool, err error) {
 	died = len(names) >= at.at
 	// The keeper has three seconds; where it died too, recover has to do.
 	if at.victim == "console" || at.victim == "its keeper" {
-		if err := p.whole(ctx, 3*time.Second+500*time.Millisecond); err != nil {
+		if err := p.whole(ctx, p.keeperLimit()); err != nil {
 			return died, err
 		}
 	}
@@ -230,7 +256,7 @@ func (p *prover) try(ctx context.Context, at point) (died bool, err error) {
 func (p *prover) playAndKill(ctx context.Context, name string, env ...string) (string, error) {
 	p.runs++
 	path, folder := filepath.Join(p.home, "book.yaml"), filepath.Join(p.home, "days", fmt.Sprint(p.runs))
-	if err := os.WriteFile(path, fmt.Appendf(nil, book, p.platform, project, p.faults[name]), 0o644); err != nil {
+	if err := os.WriteFile(path, p.book(name), 0o644); err != nil {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, p.gameday, "run", path, "--yes", "--journal", folder)

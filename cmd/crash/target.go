@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"gameday/engine/platform"
+	"gameday/engine/platform/aws/awstest"
 	"gameday/engine/platform/compose"
 	"gameday/engine/platform/local"
 )
@@ -23,10 +24,15 @@ type target struct {
 	where    string
 	env      map[string]string
 	quota    string // of worker-1's processor time, under Docker, before anything
+	cloud    *awstest.Cloud
 }
 
 func look(ctx context.Context, where string) (t target, err error) {
 	t.where = where
+	if where == "aws" {
+		t.cloud, err = openShop()
+		return t, err
+	}
 	if where == "compose" {
 		for _, tool := range []string{"docker", "nsenter", "nft"} {
 			if _, err := exec.LookPath(tool); err != nil {
@@ -50,6 +56,9 @@ func look(ctx context.Context, where string) (t target, err error) {
 
 // wrong says what is not as it was, or nothing.
 func (t target) wrong(ctx context.Context) string {
+	if t.cloud != nil {
+		return shopWrong(t.cloud)
+	}
 	units, err := t.platform.Units(ctx)
 	if err != nil {
 		return err.Error()

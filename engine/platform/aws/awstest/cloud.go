@@ -370,6 +370,22 @@ func (c *Cloud) Running(cluster, name string) int {
 	return c.runs(&Service{Cluster: cluster, Name: name}, "RUNNING")
 }
 
+// Healthy counts the healthy targets of a target group.
+func (c *Cloud) Healthy(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.advance()
+	n := 0
+	for _, g := range c.targets {
+		for _, health := range g.Targets {
+			if g.Name == name && health == "healthy" {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // Instance gives an instance as it is.
 func (c *Cloud) Instance(id string) Instance {
 	c.mu.Lock()
