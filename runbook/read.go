@@ -169,7 +169,8 @@ func (d *decoder) checkProbe(p *Probe, n *yaml.Node, load bool, names map[string
 }
 
 func (d *decoder) checkCloudWatch(c CloudWatchOf, n *yaml.Node) {
-	if metric := c.Namespace != "" && c.Metric != ""; metric == (c.Alarm != "") {
+	metric, alarm := c.Namespace != "" && c.Metric != "", c.Alarm != ""
+	if metric == alarm || alarm && c.Namespace+c.Metric != "" {
 		d.wrong(n, "say either an alarm, or a metric with its namespace")
 	}
 	if _, err := strconv.ParseFloat(c.Missing, 64); c.Missing != "" && err != nil {

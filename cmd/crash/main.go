@@ -162,7 +162,7 @@ func (p *prover) generate(ctx context.Context) ([]point, error) {
 		}
 		_ = os.Remove(trace)
 		if _, err := p.play(ctx, name, "GAMEDAY_CRASH_TRACE="+trace, "GAMEDAY_CRASH=console", fmt.Sprintf("GAMEDAY_CRASH_AT=%d", after)); err == nil {
-			return nil, errors.New("the console outlived its boundary")
+			return nil, fmt.Errorf("%s: the console outlived its boundary %d of %v", name, after, console)
 		}
 		if err := p.whole(ctx, max(5*time.Second, p.keeperLimit())); err != nil {
 			return nil, err
