@@ -36,13 +36,27 @@ func Recover(ctx context.Context, base string, opener platform.Opener, told func
 	return done, nil
 }
 
+// keeperPatience is how long a keeper at work is waited for: twice what its leases may take, for it puts everything back twice.
+func keeperPatience(dir string) time.Duration {
+	const least = 10 * time.Second
+	all, err := leases(dir)
+	if err != nil {
+		return least
+	}
+	longest := time.Duration(0)
+	for _, l := range open(all) {
+		longest = max(longest, l.Patience())
+	}
+	return least + 2*longest
+}
+
 func recoverOne(ctx context.Context, dir string, opener platform.Opener, told func(string)) ([]Lease, error) {
 	if !free(filepath.Join(dir, consoleLock)) {
 		return nil, nil
 	}
 	if !free(filepath.Join(dir, keeperLock)) {
 		told("a keeper is still at work; waiting for it")
-		for deadline := time.Now().Add(10 * time.Second); !free(filepath.Join(dir, keeperLock)); time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(keeperPatience(dir)); !free(filepath.Join(dir, keeperLock)); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(deadline) || ctx.Err() != nil {
 				all, err := leases(dir)
 				return open(all), err

@@ -45,7 +45,7 @@ func (p *Platform) send(ctx context.Context, c command, instances []string, mark
 	_, err := p.ssm.SendCommand(ctx, &ssm.SendCommandInput{DocumentName: &c.document, Parameters: c.values(), InstanceIds: instances, Comment: aws.String(mark)})
 	var unknown *types.InvalidInstanceId
 	if errors.As(err, &unknown) {
-		return fmt.Errorf("Systems Manager does not know %s, or its agent does not answer: %w", strings.Join(instances, ", "), err)
+		return fmt.Errorf("no agent of Systems Manager answers on %s: %w", strings.Join(instances, ", "), err)
 	}
 	return err
 }
