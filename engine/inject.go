@@ -236,6 +236,9 @@ func (r *run) revert(p *planned) {
 	body := r.faultBody(p)
 	body.By = r.cause()
 	_, _ = r.emitSoon(journal.FaultReverting, body)
+	if p.lease.Slow() { // so that the keeper does not set about it too
+		_ = r.Leases.Mark(p.lease, keeper.Reverting, body.By, "")
+	}
 	wait := 50 * time.Millisecond
 	for begun := time.Now(); ; {
 		if by, evidence, done := r.doneByKeeper(p); done {

@@ -126,7 +126,7 @@ func (k *keeper) watch(ctx context.Context, conn net.Conn) (left bool) {
 			}
 			if k.reverting.TryLock() { // heartbeats are answered meanwhile
 				k.reverting.Unlock()
-				go k.revertOpen(ctx, func(l Lease) bool { return l.overdue(lateBy) })
+				go k.revertOpen(ctx, func(l Lease) bool { return l.overdue(lateBy) && !l.inHand() })
 			}
 		}
 	}

@@ -87,6 +87,14 @@ func (l Lease) overdue(grace time.Duration) bool {
 	return l.Boot != bootID() || bootTime() > l.Deadline+int64(grace)
 }
 
+// Slow reports whether putting back may take longer than a moment, as in a cloud.
+func (l Lease) Slow() bool { return l.Patience() > stepLimit }
+
+// inHand reports whether a console that lives is at work on putting it back, and has not had its time yet.
+func (l Lease) inHand() bool {
+	return l.Slow() && l.State == Reverting && l.By != keeperName && time.Since(l.At) < l.Patience()
+}
+
 // put appends leases to the intent log and returns once they are durable.
 func put(dir string, leases ...Lease) error {
 	f, err := os.OpenFile(filepath.Join(dir, intentsFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)

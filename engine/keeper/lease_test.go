@@ -69,3 +69,21 @@ func FuzzLeases(f *testing.F) {
 		}
 	})
 }
+
+// A console that lives is given the time that a slow platform takes; one that had its time, or is another keeper, is not.
+func TestTheConsolesOwnRevertIsNotDoubled(t *testing.T) {
+	slow := Lease{Undo: []platform.Step{{Op: platform.Mend, Limit: time.Minute}}, State: Reverting, By: "its deadline", At: time.Now()}
+	quick, late, kept, active := slow, slow, slow, slow
+	quick.Undo = []platform.Step{{Op: platform.Start}}
+	late.At = time.Now().Add(-2 * time.Minute)
+	kept.By = keeperName
+	active.State = Active
+	for name, c := range map[string]struct {
+		l    Lease
+		want bool
+	}{"slow": {slow, true}, "quick": {quick, false}, "late": {late, false}, "the keeper's": {kept, false}, "active": {active, false}} {
+		if c.l.inHand() != c.want {
+			t.Errorf("%s: %v", name, c.l.inHand())
+		}
+	}
+}

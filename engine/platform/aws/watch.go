@@ -82,7 +82,7 @@ func differing(before, now *snapshot) []platform.Unit {
 	}
 	for _, r := range before.resources {
 		if u, gone := was[r.Name]; gone && u.State != platform.Exited {
-			u.State, u.Exit = platform.Exited, "it is not listed any more"
+			u.State, u.Health, u.Exit = platform.Exited, "", "it is not listed any more"
 			changed = append(changed, u)
 		}
 	}
