@@ -60,7 +60,7 @@ scenarios: build
 soak: build
 	@$(GO) run ./cmd/soak $(if $(SECONDS),-seconds $(SECONDS)) $(if $(SEED),-seed $(SEED))
 
-# crash: the console, its keeper or both killed at generated step boundaries; KILLS, SEED and PLATFORM choose.
+# crash: the console, its keeper or both killed at generated step boundaries; KILLS, SEED and PLATFORM (compose, or aws at an endpoint of our own) choose.
 crash:
 	@CGO_ENABLED=0 $(GO) build -tags crash -o bin/crash/ ./cmd/gameday && CGO_ENABLED=0 $(GO) build -trimpath -o bin/crash/ ./cmd/orchestrator ./cmd/sidecar
 	@$(GO) run ./cmd/crash $(if $(KILLS),-kills $(KILLS)) $(if $(SEED),-seed $(SEED)) $(if $(PLATFORM),-platform $(PLATFORM)) $(if $(ONLY),-only $(ONLY))

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"gameday/engine/platform"
@@ -68,6 +69,7 @@ func open(ctx context.Context, t platform.Target, more ...func(*config.LoadOptio
 	p := &Platform{target: t, acted: map[string]done{}, tags: map[string]tagged{}, fresh: time.Second}
 	options := append([]func(*config.LoadOptions) error{
 		config.WithRetryMode(aws.RetryModeAdaptive), config.WithRetryMaxAttempts(attempts), config.WithAppID("gameday"), config.WithRegion(t.Region),
+		config.WithLogger(logging.Nop{}), // what it would say belongs on no screen; errors come back as errors
 	}, more...)
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
