@@ -253,7 +253,7 @@ func (r *run) revert(p *planned) {
 		}
 		body.Evidence = r.values.Hide(err.Error())
 		_, _ = r.emit(journal.FaultRevertFailed, body)
-		if time.Since(begun) > revertLimit+p.lease.Patience() {
+		if time.Since(begun) > revertLimit {
 			_ = r.Leases.Mark(p.lease, keeper.Stuck, body.By, body.Evidence)
 			r.halt(&halted{lost: true, by: p.spec.Kind + " could not be put back", why: body.Evidence})
 			return

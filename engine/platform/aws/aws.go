@@ -202,8 +202,12 @@ func await(ctx context.Context, done func() (bool, string, error)) (string, erro
 	}
 }
 
-// temporary reports whether AWS may answer otherwise a moment later.
+// temporary reports whether AWS may answer otherwise a moment later. A sentence of our own stays true.
 func temporary(err error) bool {
 	var api smithy.APIError
+	var operation *smithy.OperationError
+	if !errors.As(err, &operation) {
+		return false
+	}
 	return !errors.As(err, &api) || api.ErrorFault() == smithy.FaultServer || code(err, "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "IncorrectInstanceState", "IncorrectState", "ResourceInUseException")
 }

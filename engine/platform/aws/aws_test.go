@@ -271,6 +271,15 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+	narrow := target
+	narrow.Services = []string{"worker"}
+	some := open(t, narrow)
+	if _, err := some.WayBack(t.Context(), platform.Unit{Name: "i-0000000000000001a"}); err == nil || !strings.Contains(err.Error(), "what else runs on i-0000000000000001a is not known") {
+		t.Errorf("%v", err)
+	}
+	if _, err := some.Before(t.Context(), units(t, some, of("worker")), platform.Action{Kind: "isolate", Lease: "l"}); err == nil || !strings.Contains(err.Error(), "leave target.services out") {
+		t.Errorf("%v", err)
+	}
 	if m := mutations(cloud); len(m) != 0 {
 		t.Errorf("something was changed: %v", m)
 	}
@@ -299,6 +308,10 @@ func TestAccounts(t *testing.T) {
 	p = open(t, target)
 	if all := units(t, p, of("shop-cache")); len(all) != 0 || len(p.Unlisted()) != 1 {
 		t.Errorf("%v, %v", all, p.Unlisted())
+	}
+	cloud.Deny("DescribeTasks")
+	if _, err := open(t, target).Units(t.Context()); err == nil || !strings.Contains(err.Error(), "AWS does not allow it") {
+		t.Errorf("without its tasks a target is listed: %v", err)
 	}
 	cloud.Deny("StopTask")
 	if err := p.Kill(t.Context(), units(t, p, of("api"))[0].Name, "KILL"); err == nil || !strings.Contains(err.Error(), "gameday aws policy") {

@@ -78,6 +78,9 @@ func (p *Platform) associations(ctx context.Context, all []subnet) error {
 }
 
 func (p *Platform) beforeIsolate(ctx context.Context, on []resource, a platform.Action) ([]platform.Step, error) {
+	if len(p.target.Services) > 0 {
+		return nil, errors.New("a subnet is cut off for whoever is in it, and only some services are looked at: leave target.services out")
+	}
 	all, err := p.subnets(ctx, on, a)
 	if err != nil {
 		return nil, err

@@ -127,13 +127,16 @@ func (p *Platform) list(ctx context.Context) (*snapshot, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	// What these credentials may not see, or an emulator does not know, is not part of the target; anything else is an error.
+	if tasks.err != nil { // without them nobody knows what goes down with an instance
+		return nil, explain(tasks.err)
+	}
+	// What else these credentials may not see, or an emulator does not know, is not part of the target.
 	for _, err := range s.unlisted {
 		if !unseen(err) {
 			return nil, err
 		}
 	}
-	if len(s.unlisted) == 4 || len(s.resources) == 0 && len(s.unlisted) > 0 {
+	if len(s.resources) == 0 && len(s.unlisted) > 0 {
 		return nil, errors.Join(s.unlisted...)
 	}
 	p.place(s)
@@ -218,6 +221,9 @@ func (p *Platform) touchable(ctx context.Context, units []platform.Unit) ([]reso
 		}
 		if r.Skipped() {
 			return nil, fmt.Errorf("%s is to be left alone: %s", r.Name, orLabel(r.Closed))
+		}
+		if r.kind == instance && r.host != "" && len(p.target.Services) > 0 && !p.wants(r) {
+			return nil, fmt.Errorf("what else runs on %s is not known, for only some services are looked at: leave target.services out", r.Name)
 		}
 		found = append(found, r)
 	}
