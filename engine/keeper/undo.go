@@ -95,7 +95,7 @@ func undoStep(ctx context.Context, p platform.Platform, step platform.Step) (str
 	if err != nil {
 		return "", fmt.Errorf("%s %s: %w", step.Op, step.Unit, err)
 	}
-	if said != "" {
+	if said != "" && !strings.HasPrefix(said, step.Unit) {
 		said = step.Unit + ": " + said
 	}
 	return said, nil
