@@ -129,6 +129,11 @@ func TestActions(t *testing.T) {
 				t.Errorf("%d workers run, during the fault: %v", n, during)
 			}
 		}},
+		{platform.Action{Kind: "deregister", With: map[string]string{"group": "shop-api"}}, func(u platform.Unit) bool { return u.Service == "api" && u.Zone == "eu-central-1a" }, "is draining", func(t *testing.T, c *awstest.Cloud, during bool) {
+			if n := c.Healthy("shop-api"); during != (n == 1) {
+				t.Errorf("%d targets are healthy, during the fault: %v", n, during)
+			}
+		}},
 		{platform.Action{Kind: "failover"}, named("shop-cache-001"), "shop-cache-002 is the primary now", nil},
 		{platform.Action{Kind: "failover"}, named("shop-db"), "shop-db is rebooting", nil},
 		{platform.Action{Kind: "failover"}, named("shop-orders-1"), "shop-orders-2 is the writer now", nil},
@@ -434,5 +439,88 @@ func TestManyTasks(t *testing.T) {
 	}
 	if n := len(cloud.Calls("")) - before; n > 20 {
 		t.Errorf("%d calls", n)
+	}
+}
+
+// A template of somebody's own is started only where it touches what the plan shows, and is still there afterwards.
+func TestTemplates(t *testing.T) {
+	cloud := shop(t)
+	p := open(t, target)
+	worker := units(t, p, of("worker"))
+	stop := []any{map[string]any{"source": "aws:cloudwatch:alarm", "value": "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:shop-5xx"}}
+	onTask := func(id string) map[string]any {
+		return map[string]any{"t": map[string]any{"resourceType": "aws:ecs:task", "selectionMode": "ALL", "resourceArns": []any{"arn:aws:ecs:eu-central-1:123456789012:task/shop/" + id}}}
+	}
+	cloud.Do(func(c *awstest.Cloud) {
+		c.AddTemplate("EXTelse", map[string]any{"targets": onTask("0000"), "stopConditions": stop})
+		c.AddTemplate("EXTfree", map[string]any{"targets": onTask(worker[0].ID), "stopConditions": []any{map[string]any{"source": "none"}}})
+		c.AddTemplate("EXTwide", map[string]any{"targets": map[string]any{"t": map[string]any{"resourceType": "aws:ecs:task", "selectionMode": "ALL", "resourceTags": map[string]any{"team": "shop"}}}, "stopConditions": stop})
+		c.AddTemplate("EXTgood", map[string]any{"targets": onTask(worker[0].ID), "stopConditions": stop})
+	})
+	for id, want := range map[string]string{
+		"EXTnone": "no such template", "EXTelse": "which the plan does not show", "EXTfree": "has no stop condition", "EXTwide": "is not bound to the tag gameday=allowed",
+	} {
+		_, err := p.Before(t.Context(), worker[:1], platform.Action{Kind: "experiment", With: map[string]string{"template": id}, Lease: "l"})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	a := platform.Action{Kind: "experiment", With: map[string]string{"template": "EXTgood"}}
+	carry(t, func() *aws.Platform { return open(t, target) }, named(worker[0].Name), a, "is running", func() {}, func(during bool) {
+		if during != slices.Contains(cloud.Experiments(), "running") {
+			t.Errorf("%v, during the fault: %v", cloud.Experiments(), during)
+		}
+	})
+	if _, err := p.Before(t.Context(), units(t, open(t, target), of("worker")), platform.Action{Kind: "experiment", With: map[string]string{"template": "EXTwide"}, Lease: "l"}); err == nil || strings.Contains(err.Error(), "no such template") {
+		t.Errorf("somebody's template is gone: %v", err)
+	}
+}
+
+// Links and resources of an instance are impaired by the documents that AWS keeps for it, and nothing else is promised.
+func TestDocumentsOfAWS(t *testing.T) {
+	cloud := shop(t)
+	p := open(t, target)
+	const host = "i-0000000000000002a"
+	latency := platform.Impairment{Kind: "latency", Latency: 200 * time.Millisecond, Lasts: 30 * time.Second, Lease: "slow"}
+	with, err := p.Standing(t.Context(), host, latency)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Impair(t.Context(), host, latency); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := p.Impaired(t.Context(), host, latency); err != nil || !strings.Contains(said, "AWSFIS-Run-Network-Latency on "+host) {
+		t.Errorf("%q, %v", said, err)
+	}
+	sent := cloud.Calls("SendCommand")[0].Body["Parameters"].(map[string]any)
+	if fmt.Sprint(sent["DelayMilliseconds"], sent["DurationSeconds"]) != "[200] [30]" {
+		t.Errorf("%v", sent)
+	}
+	if said, err := open(t, target).Restore(t.Context(), platform.Step{Op: platform.Mend, Unit: host, Lease: "slow", With: with}); err != nil || len(cloud.Left()) > 0 {
+		t.Errorf("%q, %v, left: %v", said, err, cloud.Left())
+	}
+	busy := platform.Pressure{Kind: "cpu", Percent: 80, Lasts: 30 * time.Second, Lease: "busy"}
+	if with, err = p.Using(t.Context(), host, busy); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Press(t.Context(), host, busy); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := p.Pressed(t.Context(), host, busy); err != nil || !strings.Contains(said, "AWSFIS-Run-CPU-Stress on "+host) {
+		t.Errorf("%q, %v", said, err)
+	}
+	if _, err := p.Restore(t.Context(), platform.Step{Op: platform.Mend, Unit: host, Lease: "busy", With: with}); err != nil || len(cloud.Left()) > 0 {
+		t.Errorf("%v, left: %v", err, cloud.Left())
+	}
+	if _, err := p.Standing(t.Context(), "shop-db", latency); err == nil || !strings.Contains(err.Error(), "SSM documents run on instances") {
+		t.Errorf("%v", err)
+	}
+	for _, i := range []platform.Impairment{{Kind: "blackhole"}, {Kind: "latency", Jitter: time.Second}, {Kind: "loss", To: &platform.Far{Service: "api"}}} {
+		if p.Fits(i) == nil {
+			t.Errorf("%+v is promised", i)
+		}
+	}
+	if p.Presses(platform.Pressure{Kind: "memory"}) == nil {
+		t.Error("memory is promised")
 	}
 }
