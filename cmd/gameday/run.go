@@ -82,15 +82,13 @@ func (f *runFlags) runbook(name string) (*runbook.Runbook, error) {
 	default:
 		return nil, &exit{badUse, fmt.Errorf("there is no profile %q (there are: naive, resilient)", f.profile)}
 	}
-	if len(f.experiments) > 0 {
-		defer func() {
-			rb.Experiments = slices.DeleteFunc(rb.Experiments, func(e runbook.Experiment) bool { return !slices.Contains(f.experiments, e.Name) })
-		}()
-	}
 	for _, name := range f.experiments {
 		if !slices.ContainsFunc(rb.Experiments, func(e runbook.Experiment) bool { return e.Name == name }) {
 			return nil, &exit{badUse, fmt.Errorf("the runbook has no experiment %q (it has: %s)", name, strings.Join(experimentNames(rb), ", "))}
 		}
+	}
+	if len(f.experiments) > 0 { // what is not run need not fit the target
+		rb.Experiments = slices.DeleteFunc(rb.Experiments, func(e runbook.Experiment) bool { return !slices.Contains(f.experiments, e.Name) })
 	}
 	return rb, nil
 }

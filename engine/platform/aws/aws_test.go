@@ -314,6 +314,10 @@ func TestAccounts(t *testing.T) {
 	if all := units(t, p, of("shop-cache")); len(all) != 0 || len(p.Unlisted()) != 1 {
 		t.Errorf("%v, %v", all, p.Unlisted())
 	}
+	cloud.Deny("StopInstances")
+	if _, err := p.WayBack(t.Context(), platform.Unit{Name: "i-0000000000000002a"}); err == nil || !strings.Contains(err.Error(), "AWS does not allow it") {
+		t.Errorf("the dry run said nothing: %v", err)
+	}
 	cloud.Deny("DescribeTasks")
 	if _, err := open(t, target).Units(t.Context()); err == nil || !strings.Contains(err.Error(), "AWS does not allow it") {
 		t.Errorf("without its tasks a target is listed: %v", err)
