@@ -528,3 +528,41 @@ func TestDocumentsOfAWS(t *testing.T) {
 		t.Error("memory is promised")
 	}
 }
+
+// What fails halfway leaves nothing once it was put back.
+func TestHalfway(t *testing.T) {
+	for _, c := range []struct {
+		denied string
+		on     func(platform.Unit) bool
+		a      platform.Action
+	}{
+		{"ReplaceNetworkAclAssociation", func(u platform.Unit) bool { return u.Zone == "eu-central-1a" }, platform.Action{Kind: "isolate"}},
+		{"POST experiments", of("api"), platform.Action{Kind: "experiment", With: map[string]string{"action": "aws:ecs:stop-task", "role": "r"}, Lists: map[string][]string{"alarms": {"a"}}}},
+	} {
+		t.Run(c.denied, func(t *testing.T) {
+			cloud := shop(t)
+			p := open(t, target)
+			c.a.Lease = "halfway"
+			on := units(t, p, c.on)
+			steps, err := p.Before(t.Context(), on, c.a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cloud.Deny(c.denied)
+			if err := p.Act(t.Context(), on, c.a); err == nil {
+				t.Fatal("it went through")
+			}
+			if len(cloud.Left()) == 0 {
+				t.Fatal("it failed before anything was made")
+			}
+			for _, step := range steps {
+				if _, err := open(t, target).Restore(t.Context(), step); err != nil {
+					t.Error(err)
+				}
+			}
+			if left := cloud.Left(); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
