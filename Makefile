@@ -29,7 +29,7 @@ test: build
 	@bin/gameday doctor --install || echo "Going on with what is here."
 	@mkdir -p bin; log=$$(mktemp); $(GO) test -count=1 -v $(TESTFLAGS) ./... >$$log 2>&1; status=$$?; \
 	grep -E '^(ok|FAIL|panic:|\?)|no test files|^(---|    ---) FAIL' $$log | grep -v 'no test files' ; \
-	if [ $$status != 0 ]; then echo; echo "── what failed ──"; grep -vE '^ *(=== |--- (PASS|SKIP)|PASS|ok |localtest\.go)' $$log | tail -n 500; fi; \
+	if [ $$status != 0 ]; then echo; echo "── what failed ──"; grep -A 40 'WARNING: DATA RACE' $$log | head -n 60; grep -vE '^ *(=== |--- (PASS|SKIP)|PASS|ok |localtest\.go)' $$log | tail -n 500; fi; \
 	echo; if grep -q -- '--- SKIP' $$log; then echo "Could not run here:"; awk '$(SKIPPED)' $$log; else echo "Every suite ran."; fi; \
 	rm -f $$log; exit $$status
 

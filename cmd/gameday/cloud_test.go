@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,23 +26,38 @@ func amiss(c *awstest.Cloud) []string {
 	return wrong
 }
 
-// clouds are the stories' own endpoints that answer as AWS does.
-type clouds map[*testscript.TestScript]*awstest.Cloud
+// clouds are the stories' own endpoints that answer as AWS does; stories run side by side.
+type clouds struct {
+	mu  sync.Mutex
+	all map[*testscript.TestScript]*awstest.Cloud
+}
+
+func (c *clouds) add(ts *testscript.TestScript, one *awstest.Cloud) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all[ts] = one
+}
+
+func (c *clouds) of(ts *testscript.TestScript) *awstest.Cloud {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all[ts]
+}
 
 // command: cloud shop starts one with a shop in it; cloud alarm NAME STATE; cloud whole fails unless everything is as it was in
 // the beginning, and cloud becomes-whole waits for it; cloud calls NAME fails unless there was such a request.
-func (all clouds) command(t *testing.T) func(*testscript.TestScript, bool, []string) {
+func (all *clouds) command(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if args[0] == "shop" {
 			c := awstest.Shop()
 			t.Cleanup(c.Close)
-			all[ts] = c
+			all.add(ts, c)
 			for name, value := range c.Env() {
 				ts.Setenv(name, value)
 			}
 			return
 		}
-		c := all[ts]
+		c := all.of(ts)
 		switch args[0] {
 		case "alarm":
 			c.Do(func(c *awstest.Cloud) { c.SetAlarm(args[1], args[2]) })

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"gameday/engine/platform/aws/awstest"
 	"gameday/engine/platform/compose"
 	"gameday/engine/platform/compose/composetest"
 	"gameday/engine/platform/local"
@@ -88,7 +89,7 @@ func TestStories(t *testing.T) {
 			return why == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"cloud":      clouds{}.command(t),
+			"cloud":      (&clouds{all: map[*testscript.TestScript]*awstest.Cloud{}}).command(t),
 			"exits":      exits,
 			"project":    func(_ *testscript.TestScript, _ bool, args []string) { composetest.Bring(t, args[0], 2) },
 			"eventually": eventually,
