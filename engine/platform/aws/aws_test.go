@@ -99,7 +99,7 @@ func TestUnitsSayWhatTheyAre(t *testing.T) {
 	narrow := target
 	narrow.Services = []string{"worker", "shop-cache"}
 	some := units(t, open(t, narrow), func(platform.Unit) bool { return true })
-	if len(some) != 3+2+2 { // the workers, the instances that they are on, and the cache
+	if len(some) != 3+2 { // the workers and the cache; what they run on is told, and is no unit
 		t.Errorf("%+v", some)
 	}
 	rehearsal := target
@@ -279,7 +279,7 @@ func TestRefusals(t *testing.T) {
 	narrow := target
 	narrow.Services = []string{"worker"}
 	some := open(t, narrow)
-	if _, err := some.WayBack(t.Context(), platform.Unit{Name: "i-0000000000000001a"}); err == nil || !strings.Contains(err.Error(), "what else runs on i-0000000000000001a is not known") {
+	if _, err := some.WayBack(t.Context(), platform.Unit{Name: "i-0000000000000001a"}); err == nil || !strings.Contains(err.Error(), "the target has no unit i-0000000000000001a") {
 		t.Errorf("%v", err)
 	}
 	if _, err := some.Before(t.Context(), units(t, some, of("worker")), platform.Action{Kind: "isolate", Lease: "l"}); err == nil || !strings.Contains(err.Error(), "leave target.services out") {

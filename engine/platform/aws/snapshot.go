@@ -103,13 +103,14 @@ func (p *Platform) list(ctx context.Context) (*snapshot, error) {
 	}
 	var tasks, hosts, caches, databases part
 	var all sync.WaitGroup
+	narrow := len(p.target.Services) > 0
 	all.Go(func() {
-		narrow := len(p.target.Services) > 0
 		if tasks.found, tasks.err = p.tasks(ctx, s, p.target.Services); tasks.err != nil {
 			return
 		}
 		hosts.found, hosts.err = p.instances(ctx, tasks.found, narrow)
 		if narrow && slices.ContainsFunc(hosts.found, p.wants) { // what else runs on instances that may be broken has to be known
+			narrow = false
 			if tasks.found, tasks.err = p.tasks(ctx, s, nil); tasks.err == nil {
 				hosts.found, hosts.err = p.instances(ctx, tasks.found, false)
 			}
@@ -140,6 +141,9 @@ func (p *Platform) list(ctx context.Context) (*snapshot, error) {
 		return nil, errors.Join(s.unlisted...)
 	}
 	p.place(s)
+	if narrow { // an instance that only some tasks are looked at on comes and goes with them, and may not be broken
+		s.resources = slices.DeleteFunc(s.resources, func(r resource) bool { return r.kind == instance && !p.wants(r) })
+	}
 	s.calls = p.asked.Load() - before
 	p.mu.Lock()
 	p.known = s
@@ -221,9 +225,6 @@ func (p *Platform) touchable(ctx context.Context, units []platform.Unit) ([]reso
 		}
 		if r.Skipped() {
 			return nil, fmt.Errorf("%s is to be left alone: %s", r.Name, orLabel(r.Closed))
-		}
-		if r.kind == instance && r.host != "" && len(p.target.Services) > 0 && !p.wants(r) {
-			return nil, fmt.Errorf("what else runs on %s is not known, for only some services are looked at: leave target.services out", r.Name)
 		}
 		found = append(found, r)
 	}

@@ -5,6 +5,8 @@ package awstest
 // of it has opted in, but the service billing.
 func Shop() *Cloud {
 	c := New()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	in := map[string]string{"project": "shop", "gameday": "allowed"}
 	c.AddACL(&ACL{ID: "acl-00000001", VPC: "vpc-1", Default: true})
 	c.AddSubnet(&Subnet{ID: "subnet-0000000a", VPC: "vpc-1", Zone: "eu-central-1a", ACL: "acl-00000001", Tags: in})
