@@ -23,7 +23,7 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	toxics Toxics
-	open   map[net.Conn]bool
+	open   map[net.Conn]bool // true: its client's side
 	closed bool
 }
 
@@ -71,8 +71,12 @@ func (p *Proxy) Close() {
 func (p *Proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for conn := range p.open {
-		reset(conn)
+	for _, clients := range []bool{true, false} { // clients first: an end of the far side would reach them before the reset
+		for conn, client := range p.open {
+			if client == clients {
+				reset(conn)
+			}
+		}
 	}
 	clear(p.open)
 }
@@ -85,8 +89,8 @@ func reset(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// keep remembers open connections, under the toxics that it gives.
-func (p *Proxy) keep(conns ...net.Conn) (Toxics, bool) {
+// keep remembers an open connection, under the toxics that it gives.
+func (p *Proxy) keep(conn net.Conn, client bool) (Toxics, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -95,22 +99,18 @@ func (p *Proxy) keep(conns ...net.Conn) (Toxics, bool) {
 	if p.open == nil {
 		p.open = map[net.Conn]bool{}
 	}
-	for _, c := range conns {
-		p.open[c] = true
-	}
+	p.open[conn] = client
 	return p.toxics, true
 }
 
-func (p *Proxy) forget(conns ...net.Conn) {
+func (p *Proxy) forget(conn net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, c := range conns {
-		delete(p.open, c)
-	}
+	delete(p.open, conn)
 }
 
 func (p *Proxy) pass(client net.Conn) {
-	toxics, ok := p.keep(client)
+	toxics, ok := p.keep(client, true)
 	defer p.forget(client)
 	if !ok || toxics.Reset {
 		reset(client)
@@ -123,7 +123,7 @@ func (p *Proxy) pass(client net.Conn) {
 		reset(client)
 		return
 	}
-	if toxics, ok = p.keep(server); !ok {
+	if toxics, ok = p.keep(server, false); !ok {
 		reset(client)
 		reset(server)
 		return
