@@ -54,7 +54,7 @@ func (r *run) watchAlarms() error {
 	if err != nil {
 		return fmt.Errorf("the alarms that guard the run cannot be read: %w", err)
 	}
-	if up := inState(states, inAlarm); len(up) > 0 {
+	if up := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return states[name] != inAlarm }); len(up) > 0 {
 		return fmt.Errorf("in alarm before anything was broken: %s", strings.Join(up, ", "))
 	}
 	r.measuring.Go(func() { r.mindAlarms(warden, names) })
@@ -65,17 +65,6 @@ func alarmStates(ctx context.Context, w platform.Warden, names []string) (map[st
 	ctx, cancel := context.WithTimeout(ctx, alarmLimit)
 	defer cancel()
 	return w.Alarms(ctx, names)
-}
-
-func inState(states map[string]string, state string) []string {
-	var names []string
-	for name, is := range states {
-		if is == state {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }
 
 // mindAlarms halts the run when an alarm has been up for its guard's time, or when none could be read for too long.

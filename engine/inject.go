@@ -214,7 +214,7 @@ func (r *run) prove(p *planned) {
 // when that happened, the run is over too, as by a guard.
 func (r *run) minded(p *planned, until time.Time) {
 	ender, ok := p.fault.(fault.Ender)
-	if !ok || !fault.MayEnd(p.spec.Kind) {
+	if !ok {
 		r.wait(time.Until(until))
 		return
 	}

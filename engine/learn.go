@@ -134,17 +134,10 @@ func differ(before, now []platform.Unit) []string {
 	}
 	for _, service := range slices.Sorted(maps.Keys(running)) {
 		if n := running[service]; n < 0 {
-			differences = append(differences, fmt.Sprintf("%s of %s not replaced", were(-n, "unit"), service))
+			differences = append(differences, fmt.Sprintf("%s of %s not replaced", journal.Count(-n, "unit"), service))
 		}
 	}
 	return differences
-}
-
-func were(n int, what string) string {
-	if n == 1 {
-		return "1 " + what + " was"
-	}
-	return fmt.Sprintf("%d %ss were", n, what)
 }
 
 // checkInvariants asks what became of all acknowledged work.

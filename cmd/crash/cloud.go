@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"gameday/engine/platform/aws/awstest"
@@ -31,24 +29,4 @@ func openShop() (*awstest.Cloud, error) {
 		}
 	}
 	return c, nil
-}
-
-// shopWrong says what is not as it was in the shop, as the endpoint itself knows it.
-func shopWrong(c *awstest.Cloud) string {
-	wrong := c.Left()
-	acls, _ := c.ACLs()
-	for subnet, acl := range acls {
-		if acl != "acl-00000001" {
-			wrong = append(wrong, subnet+" has "+acl)
-		}
-	}
-	for service, want := range map[string]int{"worker": 3, "api": 2, "scheduler": 2, "billing": 1} {
-		if n := c.Running("shop", service); n != want {
-			wrong = append(wrong, fmt.Sprintf("%d of %d of %s run", n, want, service))
-		}
-	}
-	if n := c.Healthy("shop-api"); n != 2 {
-		wrong = append(wrong, fmt.Sprintf("%d targets are healthy", n))
-	}
-	return strings.Join(wrong, ", ")
 }

@@ -57,7 +57,7 @@ func look(ctx context.Context, where string) (t target, err error) {
 // wrong says what is not as it was, or nothing.
 func (t target) wrong(ctx context.Context) string {
 	if t.cloud != nil {
-		return shopWrong(t.cloud)
+		return strings.Join(t.cloud.Amiss(), ", ")
 	}
 	units, err := t.platform.Units(ctx)
 	if err != nil {

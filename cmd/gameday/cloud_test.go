@@ -11,21 +11,6 @@ import (
 	"gameday/engine/platform/aws/awstest"
 )
 
-// amiss names what is not as it was in the beginning.
-func amiss(c *awstest.Cloud) []string {
-	wrong := c.Left()
-	acls, _ := c.ACLs()
-	for subnet, acl := range acls {
-		if acl != "acl-00000001" {
-			wrong = append(wrong, subnet+" has "+acl)
-		}
-	}
-	if c.Running("shop", "worker") != 3 {
-		wrong = append(wrong, "workers are missing")
-	}
-	return wrong
-}
-
 // clouds are the stories' own endpoints that answer as AWS does; stories run side by side.
 type clouds struct {
 	mu  sync.Mutex
@@ -61,10 +46,6 @@ func (all *clouds) command(t *testing.T) func(*testscript.TestScript, bool, []st
 		switch args[0] {
 		case "alarm":
 			c.Do(func(c *awstest.Cloud) { c.SetAlarm(args[1], args[2]) })
-		case "slow":
-			d, err := time.ParseDuration(args[1])
-			ts.Check(err)
-			c.Do(func(c *awstest.Cloud) { c.Takes = d })
 		case "stop-experiment":
 			c.Do(func(c *awstest.Cloud) { c.StopByAlarm() })
 		case "calls":
@@ -74,13 +55,13 @@ func (all *clouds) command(t *testing.T) func(*testscript.TestScript, bool, []st
 		case "account":
 			c.Do(func(c *awstest.Cloud) { c.Account = args[1] })
 		case "whole":
-			if wrong := amiss(c); (len(wrong) == 0) == neg {
+			if wrong := c.Amiss(); (len(wrong) == 0) == neg {
 				ts.Fatalf("left behind: %s", strings.Join(wrong, ", "))
 			}
 		case "becomes-whole":
-			for begun := time.Now(); len(amiss(c)) > 0; time.Sleep(50 * time.Millisecond) {
+			for begun := time.Now(); len(c.Amiss()) > 0; time.Sleep(50 * time.Millisecond) {
 				if time.Since(begun) > 30*time.Second {
-					ts.Fatalf("left behind: %s", strings.Join(amiss(c), ", "))
+					ts.Fatalf("left behind: %s", strings.Join(c.Amiss(), ", "))
 				}
 			}
 		default:

@@ -46,10 +46,10 @@ func document(p any) Fault {
 
 func experiment(p any) Fault {
 	in := p.(*runbook.FISParams)
-	return control{platform.Action{
+	return ending{control{platform.Action{
 		Kind: "experiment", With: map[string]string{"template": in.Template, "action": in.Action, "role": in.Role},
 		Maps: map[string]map[string]string{"parameters": in.Parameters}, Lists: map[string][]string{"alarms": in.StopAlarms},
-	}}
+	}}}
 }
 
 func (c control) of(a Aim) platform.Action {
@@ -78,18 +78,18 @@ func (c control) InEffect(ctx context.Context, a Aim) (string, error) {
 	return a.Platform.(platform.Controller).Seen(ctx, a.Units, c.of(a))
 }
 
-// Ended says why the fault is over before its time, where its platform ended it by a rule of the fault's own.
-func (c control) Ended(ctx context.Context, a Aim) (why string, err error) {
+// ending is a fault that its platform may end by a rule of the fault's own, as FIS does by a stop condition.
+type ending struct{ control }
+
+// Ended says why the fault is over before its time, or nothing while it is not.
+func (c ending) Ended(ctx context.Context, a Aim) (why string, err error) {
 	return a.Platform.(platform.Controller).Ended(ctx, c.of(a))
 }
 
-// Ender is a fault that its platform may end by itself, as FIS does by a stop condition: then the run is over too.
+// Ender is a fault that its platform may end by itself: then the run is over too.
 type Ender interface {
 	Ended(ctx context.Context, a Aim) (why string, err error)
 }
-
-// MayEnd reports whether a kind of fault may be ended by its platform's own rules.
-func MayEnd(kind string) bool { return kind == "aws.fis" }
 
 // cacheFailover asks the platform where that has a control plane for it, and the cache's own sentinels elsewhere.
 type cacheFailover struct {

@@ -173,10 +173,10 @@ func (p *Platform) groupWhole(ctx context.Context, name string) (bool, string, e
 	if err != nil {
 		return false, "", err
 	}
-	if len(out.AutoScalingGroups) == 0 {
-		return false, "", fmt.Errorf("there is no Auto Scaling group %s", name)
+	g, err := first(out.AutoScalingGroups, "Auto Scaling group "+name)
+	if err != nil {
+		return false, "", err
 	}
-	g := out.AutoScalingGroups[0]
 	inService := int32(0)
 	for _, i := range g.Instances {
 		if i.LifecycleState == "InService" && aws.ToString(i.HealthStatus) == "Healthy" {

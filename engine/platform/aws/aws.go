@@ -104,26 +104,34 @@ func (p *Platform) counted(stack *middleware.Stack) error {
 	}), middleware.Before)
 }
 
-// explain turns what goes wrong between here and AWS into a sentence with a way out.
+// explained is an error that has its sentence already.
+type explained struct{ error }
+
+func (e explained) Unwrap() error { return e.error }
+
+// explain turns what goes wrong between here and AWS into a sentence with a way out. Doing so again changes nothing.
 func explain(err error) error {
 	var api smithy.APIError
 	var unread *smithy.DeserializationError
 	var operation *smithy.OperationError
+	var already explained
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &already):
+		return err
 	case code(err, "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure"):
-		return fmt.Errorf("AWS does not allow it: %w; gameday aws policy RUNBOOK prints what a runbook needs", err)
+		return explained{fmt.Errorf("AWS does not allow it: %w; gameday aws policy RUNBOOK prints what a runbook needs", err)}
 	case code(err, "ExpiredToken", "ExpiredTokenException", "RequestExpired"):
-		return fmt.Errorf("the AWS credentials have expired: log in again (aws sso login), or renew them: %w", err)
+		return explained{fmt.Errorf("the AWS credentials have expired: log in again (aws sso login), or renew them: %w", err)}
 	case errors.As(err, &api):
 		return err
 	case errors.As(err, &unread):
-		return fmt.Errorf("what AWS answered cannot be read: %w", err)
+		return explained{fmt.Errorf("what AWS answered cannot be read: %w", err)}
 	case !errors.As(err, &operation):
 		return err // it is a sentence of our own
 	default:
-		return fmt.Errorf("AWS cannot be asked: %w; look at the credentials (AWS_PROFILE, aws sso login) and the endpoint", err)
+		return explained{fmt.Errorf("AWS cannot be asked: %w; look at the credentials (AWS_PROFILE, aws sso login) and the endpoint", err)}
 	}
 }
 

@@ -318,6 +318,11 @@ func TestAccounts(t *testing.T) {
 	if _, err := p.WayBack(t.Context(), platform.Unit{Name: "i-0000000000000002a"}); err == nil || !strings.Contains(err.Error(), "AWS does not allow it") {
 		t.Errorf("the dry run said nothing: %v", err)
 	}
+	cloud.Deny("ReplaceNetworkAclAssociation")
+	zone := units(t, p, func(u platform.Unit) bool { return u.Zone == "eu-central-1a" })
+	if _, err := p.Before(t.Context(), zone, platform.Action{Kind: "isolate", Lease: "l"}); err == nil || strings.Count(err.Error(), "AWS does not allow it") != 1 {
+		t.Errorf("it is not told once: %v", err)
+	}
 	cloud.Deny("DescribeTasks")
 	if _, err := open(t, target).Units(t.Context()); err == nil || !strings.Contains(err.Error(), "AWS does not allow it") {
 		t.Errorf("without its tasks a target is listed: %v", err)

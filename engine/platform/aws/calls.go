@@ -2,6 +2,9 @@ package aws
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -160,6 +163,29 @@ func callsOf(cfg aws.Config) (c calls) {
 	c.fis.StopExperiment = onFIS.StopExperiment
 	c.iam.ListAccountAliases = onIAM.ListAccountAliases
 	return c
+}
+
+// errNone says that something that was asked for by its name is not there.
+var errNone = errors.New("there is no")
+
+// first gives the one thing that was asked for by its name.
+func first[T any](found []T, what string) (one T, err error) {
+	if len(found) == 0 {
+		return one, fmt.Errorf("%w %s", errNone, what)
+	}
+	return found[0], nil
+}
+
+// told asks about each of several things and joins what is said; the first that speaks against it is the error.
+func told[T any](all []T, ask func(T) (string, error)) (string, error) {
+	said := make([]string, len(all))
+	for i, one := range all {
+		var err error
+		if said[i], err = ask(one); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(said, "; "), nil
 }
 
 // pages asks for one page after another. each takes a page and gives the token of the next; token is where the request has it.

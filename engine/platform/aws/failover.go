@@ -69,24 +69,16 @@ func (p *Platform) failover(ctx context.Context, on []resource, _ platform.Actio
 
 func (p *Platform) seenFailover(ctx context.Context, on []resource, a platform.Action) (string, error) {
 	since := p.did(a.Lease).at.Add(-eventsBefore)
-	var said []string
-	for _, r := range on {
-		var text string
-		var err error
+	return told(on, func(r resource) (string, error) {
 		switch {
 		case r.kind == node:
-			text, err = p.cacheFailedOver(ctx, r, since)
+			return p.cacheFailedOver(ctx, r, since)
 		case r.group != "":
-			text, err = p.writerMoved(ctx, r)
+			return p.writerMoved(ctx, r)
 		default:
-			text, err = p.rebooted(ctx, r, since)
+			return p.rebooted(ctx, r, since)
 		}
-		if err != nil {
-			return "", err
-		}
-		said = append(said, text)
-	}
-	return strings.Join(said, "; "), nil
+	})
 }
 
 func (p *Platform) cacheFailedOver(ctx context.Context, r resource, since time.Time) (string, error) {
@@ -116,10 +108,7 @@ func (p *Platform) cacheGroup(ctx context.Context, id string) (cachetypes.Replic
 	if err != nil {
 		return cachetypes.ReplicationGroup{}, err
 	}
-	if len(out.ReplicationGroups) == 0 {
-		return cachetypes.ReplicationGroup{}, fmt.Errorf("there is no replication group %s", id)
-	}
-	return out.ReplicationGroups[0], nil
+	return first(out.ReplicationGroups, "replication group "+id)
 }
 
 // cacheEvents gives what ElastiCache tells of a replication group or cache cluster since then.
@@ -164,10 +153,7 @@ func (p *Platform) databaseCluster(ctx context.Context, id string) (types.DBClus
 	if err != nil {
 		return types.DBCluster{}, err
 	}
-	if len(out.DBClusters) == 0 {
-		return types.DBCluster{}, fmt.Errorf("there is no database cluster %s", id)
-	}
-	return out.DBClusters[0], nil
+	return first(out.DBClusters, "database cluster "+id)
 }
 
 func (p *Platform) writerMoved(ctx context.Context, r resource) (string, error) {
@@ -211,10 +197,7 @@ func (p *Platform) databaseNow(ctx context.Context, id string) (types.DBInstance
 	if err != nil {
 		return types.DBInstance{}, err
 	}
-	if len(out.DBInstances) == 0 {
-		return types.DBInstance{}, fmt.Errorf("there is no database instance %s", id)
-	}
-	return out.DBInstances[0], nil
+	return first(out.DBInstances, "database instance "+id)
 }
 
 // restoreStore waits until what failed over is available: who is the primary stays as it is.

@@ -65,14 +65,13 @@ func (p *Platform) mayStart(ctx context.Context, id string, on []resource) error
 		return fmt.Errorf("the experiment template %s: %w", id, err)
 	}
 	t := out.ExperimentTemplate
-	key, value, _ := strings.Cut(p.target.OptIn, "=")
 	for name, target := range t.Targets {
 		for _, arn := range target.ResourceArns {
 			if !slices.ContainsFunc(on, func(r resource) bool { return r.arn == arn }) {
 				return fmt.Errorf("the experiment template %s is for %s, which the plan does not show: select it", id, arn)
 			}
 		}
-		if len(target.ResourceArns) == 0 && p.target.OptIn != "" && target.ResourceTags[key] != value {
+		if len(target.ResourceArns) == 0 && p.closed(target.ResourceTags) != "" {
 			return fmt.Errorf("the target %s of the experiment template %s is not bound to the tag %s", name, id, p.target.OptIn)
 		}
 	}

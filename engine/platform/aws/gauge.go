@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -179,7 +178,7 @@ func (p *Platform) events(ctx context.Context, g platform.Gauge) (map[string]any
 func (p *Platform) anyDatabaseEvents(ctx context.Context, id string, since time.Time) ([]string, error) {
 	_, err := p.databaseNow(ctx, id)
 	var none *rdstypes.DBInstanceNotFoundFault
-	if errors.As(err, &none) || err != nil && strings.HasPrefix(err.Error(), "there is no") {
+	if errors.As(err, &none) || errors.Is(err, errNone) {
 		return p.databaseEvents(ctx, id, rdstypes.SourceTypeDbCluster, since)
 	}
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -41,21 +40,19 @@ func (p *Platform) terminate(ctx context.Context, on []resource, _ platform.Acti
 }
 
 func (p *Platform) seenTerminated(ctx context.Context, on []resource, _ platform.Action) (string, error) {
-	var said []string
-	for _, r := range on {
+	return told(on, func(r resource) (string, error) {
 		now, err := p.instanceNow(ctx, r.ID)
 		switch {
 		case err != nil:
 			return "", err
 		case now == nil:
-			said = append(said, r.ID+" is gone")
+			return r.ID + " is gone", nil
 		case now.State.Name == types.InstanceStateNameTerminated || now.State.Name == types.InstanceStateNameShuttingDown:
-			said = append(said, r.ID+" is "+string(now.State.Name))
+			return r.ID + " is " + string(now.State.Name), nil
 		default:
 			return "", fmt.Errorf("%s is %s", r.ID, now.State.Name)
 		}
-	}
-	return strings.Join(said, "; "), nil
+	})
 }
 
 // An instance refresh replaces every member of a group.
@@ -65,20 +62,19 @@ func (p *Platform) beforeRefresh(ctx context.Context, on []resource, _ platform.
 	if err != nil {
 		return nil, err
 	}
-	groups := map[string]bool{}
 	for _, r := range on {
 		if r.group == "" {
 			return nil, fmt.Errorf("%s belongs to no Auto Scaling group", r.Name)
 		}
-		groups[r.group] = true
 	}
+	groups := groupsOf(on)
 	for _, r := range s.resources {
-		if groups[r.group] && r.kind == instance && r.State == platform.Running && !slices.ContainsFunc(on, func(o resource) bool { return o.Name == r.Name }) {
+		if slices.Contains(groups, r.group) && r.kind == instance && r.State == platform.Running && !slices.ContainsFunc(on, func(o resource) bool { return o.Name == r.Name }) {
 			return nil, fmt.Errorf("an instance refresh replaces every member of %s, and %s is not selected: say pick: all", r.group, r.Name)
 		}
 	}
 	var steps []platform.Step
-	for group := range groups {
+	for _, group := range groups {
 		steps = append(steps, platform.Step{Unit: on[0].Name, With: map[string]string{"group": group}})
 	}
 	return steps, nil
@@ -121,8 +117,7 @@ func (p *Platform) newestRefresh(ctx context.Context, group string) (*scaling.In
 }
 
 func (p *Platform) seenRefresh(ctx context.Context, on []resource, _ platform.Action) (string, error) {
-	var said []string
-	for _, group := range groupsOf(on) {
+	return told(groupsOf(on), func(group string) (string, error) {
 		r, err := p.newestRefresh(ctx, group)
 		if err != nil {
 			return "", err
@@ -130,9 +125,8 @@ func (p *Platform) seenRefresh(ctx context.Context, on []resource, _ platform.Ac
 		if r == nil || r.Status == scaling.InstanceRefreshStatusPending {
 			return "", fmt.Errorf("the refresh of %s has not begun", group)
 		}
-		said = append(said, fmt.Sprintf("the refresh of %s is %s, %d%% done", group, r.Status, aws.ToInt32(r.PercentageComplete)))
-	}
-	return strings.Join(said, "; "), nil
+		return fmt.Sprintf("the refresh of %s is %s, %d%% done", group, r.Status, aws.ToInt32(r.PercentageComplete)), nil
+	})
 }
 
 func (p *Platform) restoreRefresh(ctx context.Context, s platform.Step) (string, error) {

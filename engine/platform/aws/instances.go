@@ -109,10 +109,7 @@ func (p *Platform) hosts(ctx context.Context, tasks []resource, narrow bool) ([]
 
 func (p *Platform) instanceOf(i types.Instance, on host) resource {
 	id := aws.ToString(i.InstanceId)
-	labels := map[string]string{}
-	for _, t := range i.Tags {
-		labels[aws.ToString(t.Key)] = aws.ToString(t.Value)
-	}
+	labels := tagsOf(i.Tags)
 	r := resource{kind: instance, cluster: on.cluster, host: on.arn, group: labels[groupTag], spot: i.InstanceLifecycle == types.InstanceLifecycleTypeSpot}
 	r.arn = "arn:" + p.partition + ":ec2:" + p.target.Region + ":" + p.target.Account + ":instance/" + id
 	r.Unit = platform.Unit{
@@ -127,6 +124,14 @@ func (p *Platform) instanceOf(i types.Instance, on host) resource {
 		r.subnets = []string{subnet}
 	}
 	return r
+}
+
+func tagsOf(tags []types.Tag) map[string]string {
+	labels := map[string]string{}
+	for _, t := range tags {
+		labels[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return labels
 }
 
 // instanceState puts an instance's state into those of a unit; one that is terminated is no unit any more.

@@ -37,11 +37,7 @@ func (p *Platform) subnets(ctx context.Context, on []resource, a platform.Action
 	}
 	var all []subnet
 	for _, s := range out.Subnets {
-		tags := map[string]string{}
-		for _, t := range s.Tags {
-			tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-		}
-		if why := p.closed(tags); why != "" {
+		if why := p.closed(tagsOf(s.Tags)); why != "" {
 			return nil, fmt.Errorf("the subnet %s %s", aws.ToString(s.SubnetId), why)
 		}
 		all = append(all, subnet{id: aws.ToString(s.SubnetId), vpc: aws.ToString(s.VpcId), zone: aws.ToString(s.AvailabilityZone)})
@@ -160,14 +156,12 @@ func (p *Platform) seenIsolated(ctx context.Context, on []resource, a platform.A
 	if err != nil {
 		return "", err
 	}
-	var said []string
-	for _, s := range all {
+	return told(all, func(s subnet) (string, error) {
 		if !slices.ContainsFunc(acls, func(acl types.NetworkAcl) bool { return aws.ToString(acl.NetworkAclId) == s.acl }) {
 			return "", fmt.Errorf("the subnet %s has the network ACL %s", s.id, s.acl)
 		}
-		said = append(said, fmt.Sprintf("the subnet %s has the network ACL %s, which lets nothing through", s.id, s.acl))
-	}
-	return strings.Join(said, "; "), nil
+		return fmt.Sprintf("the subnet %s has the network ACL %s, which lets nothing through", s.id, s.acl), nil
+	})
 }
 
 // restoreSubnets gives every subnet the network ACL back that it had, and removes ours. Whatever does not bear the lease's

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -62,18 +62,13 @@ func (p *Platform) drain(ctx context.Context, on []resource, _ platform.Action) 
 }
 
 func (p *Platform) seenDrained(ctx context.Context, on []resource, _ platform.Action) (string, error) {
-	var said []string
-	for _, r := range on {
+	return told(on, func(r resource) (string, error) {
 		status, err := p.hostStatus(ctx, r.cluster, r.host)
-		if err != nil {
-			return "", err
+		if err == nil && status != "DRAINING" {
+			err = fmt.Errorf("%s is %s", r.Name, status)
 		}
-		if status != "DRAINING" {
-			return "", fmt.Errorf("%s is %s", r.Name, status)
-		}
-		said = append(said, r.Name+" is "+status)
-	}
-	return strings.Join(said, "; "), nil
+		return r.Name + " is " + status, err
+	})
 }
 
 func (p *Platform) restoreDrained(ctx context.Context, s platform.Step) (string, error) {
@@ -93,17 +88,12 @@ func (p *Platform) beforeScale(ctx context.Context, on []resource, a platform.Ac
 	if _, err := fmt.Sscan(a.With["to"], &to); err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{}
 	var steps []platform.Step
-	for _, r := range on {
+	for _, r := range oneOfEach(on) {
 		s, err := p.serviceOf(ctx, r)
 		if err != nil {
 			return nil, err
 		}
-		if seen[r.cluster+r.Service] {
-			continue
-		}
-		seen[r.cluster+r.Service] = true
 		if to >= s.DesiredCount {
 			return nil, fmt.Errorf("%s wants %d tasks now; scaling it to %d would break nothing", r.Service, s.DesiredCount, to)
 		}
@@ -112,6 +102,17 @@ func (p *Platform) beforeScale(ctx context.Context, on []resource, a platform.Ac
 		}})
 	}
 	return steps, nil
+}
+
+// oneOfEach gives one task of each service among them: a name may stand in several clusters.
+func oneOfEach(on []resource) []resource {
+	var some []resource
+	for _, r := range on {
+		if !slices.ContainsFunc(some, func(o resource) bool { return o.cluster == r.cluster && o.Service == r.Service }) {
+			some = append(some, r)
+		}
+	}
+	return some
 }
 
 func (p *Platform) setDesired(ctx context.Context, cluster, name, count string) error {
@@ -124,19 +125,26 @@ func (p *Platform) setDesired(ctx context.Context, cluster, name, count string) 
 }
 
 func (p *Platform) scale(ctx context.Context, on []resource, a platform.Action) error {
-	return p.setDesired(ctx, on[0].cluster, on[0].Service, a.With["to"])
+	for _, r := range oneOfEach(on) {
+		if err := p.setDesired(ctx, r.cluster, r.Service, a.With["to"]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *Platform) seenScaled(ctx context.Context, on []resource, a platform.Action) (string, error) {
-	now, err := p.serviceNow(ctx, on[0].cluster, on[0].Service)
-	if err != nil {
-		return "", err
-	}
-	said := fmt.Sprintf("%s runs %d tasks and wants %d", on[0].Service, now.RunningCount, now.DesiredCount)
-	if fmt.Sprint(now.DesiredCount) != a.With["to"] || now.RunningCount > now.DesiredCount {
-		return "", errors.New(said)
-	}
-	return said, nil
+	return told(oneOfEach(on), func(r resource) (string, error) {
+		now, err := p.serviceNow(ctx, r.cluster, r.Service)
+		if err != nil {
+			return "", err
+		}
+		said := fmt.Sprintf("%s runs %d tasks and wants %d", r.Service, now.RunningCount, now.DesiredCount)
+		if fmt.Sprint(now.DesiredCount) != a.With["to"] || now.RunningCount > now.DesiredCount {
+			return "", errors.New(said)
+		}
+		return said, nil
+	})
 }
 
 func (p *Platform) restoreScale(ctx context.Context, s platform.Step) (string, error) {

@@ -50,10 +50,10 @@ func (p *Platform) send(ctx context.Context, c command, instances []string, mark
 	return err
 }
 
-// commands lists the commands of a mark.
-func (p *Platform) commands(ctx context.Context, mark string) ([]types.Command, error) {
+// commands lists the commands of a mark that were sent to an instance.
+func (p *Platform) commands(ctx context.Context, mark, instance string) ([]types.Command, error) {
 	var ours []types.Command
-	in := &ssm.ListCommandsInput{}
+	in := &ssm.ListCommandsInput{InstanceId: &instance}
 	err := pages(ctx, p.ssm.ListCommands, in, &in.NextToken, func(page *ssm.ListCommandsOutput) *string {
 		for _, c := range page.Commands {
 			if aws.ToString(c.Comment) == mark {
@@ -62,10 +62,7 @@ func (p *Platform) commands(ctx context.Context, mark string) ([]types.Command, 
 		}
 		return page.NextToken
 	})
-	if err != nil {
-		return nil, err
-	}
-	return ours, nil
+	return ours, err
 }
 
 // invocation tells how a command fares on an instance; ok is false while it has not reached it.
@@ -83,7 +80,7 @@ func (p *Platform) invocation(ctx context.Context, id, instance string) (status 
 
 // running shows that the commands of a mark run on an instance, or ran there to a good end.
 func (p *Platform) running(ctx context.Context, mark, instance string) (string, error) {
-	all, err := p.commands(ctx, mark)
+	all, err := p.commands(ctx, mark, instance)
 	if err != nil {
 		return "", err
 	}
@@ -133,15 +130,7 @@ func (p *Platform) sendDocument(ctx context.Context, on []resource, a platform.A
 }
 
 func (p *Platform) seenDocument(ctx context.Context, on []resource, a platform.Action) (string, error) {
-	var said []string
-	for _, r := range on {
-		text, err := p.running(ctx, commandMark+a.Lease, r.ID)
-		if err != nil {
-			return "", err
-		}
-		said = append(said, text)
-	}
-	return strings.Join(said, "; "), nil
+	return told(on, func(r resource) (string, error) { return p.running(ctx, commandMark+a.Lease, r.ID) })
 }
 
 // restoreCommand cancels what still runs for a lease on an instance, and where the fault names a document that puts back,
@@ -152,7 +141,7 @@ func (p *Platform) restoreCommand(ctx context.Context, s platform.Step) (string,
 		return said, err
 	}
 	mark := commandMark + s.Lease + " back " + s.With["id"]
-	sent, err := p.commands(ctx, mark)
+	sent, err := p.commands(ctx, mark, s.With["id"])
 	if err != nil {
 		return "", err
 	}
@@ -177,7 +166,7 @@ func (p *Platform) restoreCommand(ctx context.Context, s platform.Step) (string,
 // cancelled cancels the commands of a mark, and waits until none runs on the instance.
 func (p *Platform) cancelled(ctx context.Context, mark, instance string) (string, error) {
 	return await(ctx, func() (bool, string, error) {
-		all, err := p.commands(ctx, mark)
+		all, err := p.commands(ctx, mark, instance)
 		if err != nil {
 			return false, "", err
 		}

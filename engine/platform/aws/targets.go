@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	balancing "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -165,8 +164,7 @@ func (p *Platform) seenDeregistered(ctx context.Context, on []resource, a platfo
 	if err != nil {
 		return "", err
 	}
-	var said []string
-	for _, r := range on {
+	return told(on, func(r resource) (string, error) {
 		id := r.ID
 		if r.kind == task {
 			id = r.Addr
@@ -175,9 +173,8 @@ func (p *Platform) seenDeregistered(ctx context.Context, on []resource, a platfo
 		if still {
 			return "", errors.New(text)
 		}
-		said = append(said, text)
-	}
-	return strings.Join(said, "; "), nil
+		return text, nil
+	})
 }
 
 func (p *Platform) restoreTarget(ctx context.Context, s platform.Step) (string, error) {

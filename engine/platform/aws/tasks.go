@@ -213,10 +213,7 @@ func (p *Platform) serviceNow(ctx context.Context, cluster, name string) (types.
 	if err != nil {
 		return types.Service{}, err
 	}
-	if len(out.Services) == 0 {
-		return types.Service{}, fmt.Errorf("there is no service %s in the cluster %s", name, cluster)
-	}
-	return out.Services[0], nil
+	return first(out.Services, "service "+name+" in the cluster "+cluster)
 }
 
 // clusterOf gives the cluster of a service: the one that is named, the target's only one, or the one that has it.

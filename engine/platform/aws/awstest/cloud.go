@@ -26,8 +26,6 @@ type Cloud struct {
 
 	// Lag is how much later something is seen than it was done; Takes is how long what AWS does by itself takes.
 	Lag, Takes time.Duration
-	// Heal says whether services and Auto Scaling groups replace what they lost.
-	Heal bool
 	// Account is the one that the caller's credentials are for.
 	Account string
 
@@ -133,7 +131,7 @@ type (
 
 // New starts an empty cloud.
 func New() *Cloud {
-	c := &Cloud{Takes: 300 * time.Millisecond, Heal: true, Account: Account, alarms: map[string]string{}, metrics: map[string]float64{}, denied: map[string]bool{}}
+	c := &Cloud{Takes: 300 * time.Millisecond, Account: Account, alarms: map[string]string{}, metrics: map[string]float64{}, denied: map[string]bool{}}
 	c.server = httptest.NewServer(http.HandlerFunc(c.serve))
 	c.URL = c.server.URL
 	return c
@@ -222,13 +220,13 @@ func (c *Cloud) tell(source, message string) {
 func (c *Cloud) AddService(s *Service) {
 	c.services = append(c.services, s)
 	for range s.Desired {
-		c.place(s, "RUNNING")
+		c.place(s)
 	}
 }
 
 // place starts a task of a service, where there is room for it. It needs mu.
-func (c *Cloud) place(s *Service, status string) {
-	t := &Task{ID: c.id() + c.id() + c.id() + c.id(), Cluster: s.Cluster, Service: s.Name, Status: status, Tags: s.Tags, Since: time.Now().Truncate(time.Millisecond), Zone: "eu-central-1a"}
+func (c *Cloud) place(s *Service) {
+	t := &Task{ID: c.id() + c.id() + c.id() + c.id(), Cluster: s.Cluster, Service: s.Name, Status: "RUNNING", Tags: s.Tags, Since: time.Now().Truncate(time.Millisecond), Zone: "eu-central-1a"}
 	t.Addr = fmt.Sprintf("10.0.%d.%d", c.serial/250, c.serial%250+1)
 	if len(s.Zones) > 0 {
 		t.Zone = s.Zones[s.next%len(s.Zones)]
@@ -268,10 +266,10 @@ func (c *Cloud) roomFor(s *Service) *Instance {
 }
 
 // runs counts the running tasks of a service. It needs mu.
-func (c *Cloud) runs(s *Service, status string) int {
+func (c *Cloud) runs(s *Service) int {
 	n := 0
 	for _, t := range c.tasks {
-		if t.Cluster == s.Cluster && t.Service == s.Name && t.Status == status {
+		if t.Cluster == s.Cluster && t.Service == s.Name && t.Status == "RUNNING" {
 			n++
 		}
 	}
@@ -284,18 +282,16 @@ func (c *Cloud) end(t *Task, reason string) {
 		return
 	}
 	t.Status, t.Reason, t.ended = "STOPPED", reason, time.Now()
-	if c.Heal {
-		c.later(c.Takes, c.heal)
-	}
+	c.later(c.Takes, c.heal)
 }
 
 // heal lets every service run what it wants. It needs mu.
 func (c *Cloud) heal() {
 	for _, s := range c.services {
-		for n := c.runs(s, "RUNNING") + c.runs(s, "PENDING"); n < s.Desired; n++ {
-			c.place(s, "RUNNING")
+		for n := c.runs(s); n < s.Desired; n++ {
+			c.place(s)
 		}
-		for n := c.runs(s, "RUNNING"); n > s.Desired; n-- {
+		for n := c.runs(s); n > s.Desired; n-- {
 			i := slices.IndexFunc(c.tasks, func(t *Task) bool { return t.Service == s.Name && t.Cluster == s.Cluster && t.Status == "RUNNING" })
 			c.tasks[i].Status = "STOPPED"
 		}
@@ -328,7 +324,7 @@ func (c *Cloud) move(i *Instance, through, to string) {
 				i.Since = time.Now().Truncate(time.Second)
 				c.later(c.Takes, c.heal)
 			}
-			if to == "terminated" && i.Group != "" && c.Heal {
+			if to == "terminated" && i.Group != "" {
 				c.later(c.Takes, func() { c.refill(i) })
 			}
 		})
@@ -367,7 +363,7 @@ func (c *Cloud) Running(cluster, name string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advance()
-	return c.runs(&Service{Cluster: cluster, Name: name}, "RUNNING")
+	return c.runs(&Service{Cluster: cluster, Name: name})
 }
 
 // Healthy counts the healthy targets of a target group.

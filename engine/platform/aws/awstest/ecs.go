@@ -80,14 +80,14 @@ func describeServices(c *Cloud, in map[string]any) (node, error) {
 	for _, want := range names {
 		for _, s := range c.services {
 			if s.Cluster == name && s.Name == lastPart(want) {
-				runs, pending := c.runs(s, "RUNNING"), c.runs(s, "PENDING")
+				runs := c.runs(s)
 				state := "COMPLETED"
 				if runs < s.Desired {
 					state = "IN_PROGRESS"
 				}
 				found = append(found, node{
 					"serviceName": s.Name, "serviceArn": serviceARN(s), "clusterArn": arn("ecs", "cluster/"+name), "status": "ACTIVE", "desiredCount": s.Desired, "runningCount": runs,
-					"pendingCount": pending, "tags": ecsTags(s.Tags),
+					"pendingCount": 0, "tags": ecsTags(s.Tags),
 					"deployments": list{of: []any{node{"id": "ecs-svc/1", "status": "PRIMARY", "desiredCount": s.Desired, "runningCount": runs, "failedTasks": 0, "rolloutState": state}}},
 				})
 			}
@@ -262,8 +262,9 @@ func sendCommand(c *Cloud, in map[string]any) (node, error) {
 	return node{"Command": node{"CommandId": one.id}}, nil
 }
 
-func listCommands(c *Cloud, _ map[string]any) (node, error) {
-	return node{"Commands": listOf("", c.commands, func(one *command) any {
+func listCommands(c *Cloud, in map[string]any) (node, error) {
+	sent := slices.DeleteFunc(slices.Clone(c.commands), func(one *command) bool { return !slices.Contains(one.instances, text(in["InstanceId"])) })
+	return node{"Commands": listOf("", sent, func(one *command) any {
 		return node{"CommandId": one.id, "DocumentName": one.document, "Comment": one.comment, "Status": one.status}
 	})}, nil
 }
