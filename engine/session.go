@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -169,14 +168,11 @@ func (s *Session) Run(ctx context.Context) error {
 	})
 }
 
-// Play opens the game day, runs the named experiments (all, where none is named) without asking anybody, and closes it.
+// Play opens the game day, runs every experiment without asking anybody, and closes it.
 // An experiment that escalates is run again with a larger blast radius only while the last run held.
-func (s *Session) Play(ctx context.Context, names ...string) error {
+func (s *Session) Play(ctx context.Context) error {
 	return s.within(ctx, func() error {
 		for _, e := range s.Runbook.Experiments {
-			if len(names) > 0 && !slices.Contains(names, e.Name) {
-				continue
-			}
 			s.escalate(ctx, e)
 			if s.over(ctx) {
 				break

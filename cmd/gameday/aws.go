@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
@@ -153,27 +151,24 @@ func configured() bool {
 const awsDoctorLimit = 5 * time.Second
 
 // awsFindings says whose credentials are here, and for which account.
-func awsFindings(ctx context.Context, w io.Writer) {
+func awsFindings(ctx context.Context) []finding {
 	if !configured() {
-		finding{what: "credentials", mend: "nothing is set up: aws configure sso, or AWS_PROFILE; an endpoint other than AWS's is named by AWS_ENDPOINT_URL"}.print(w)
-		return
+		return []finding{{what: "credentials", mend: "nothing is set up: aws configure sso, or AWS_PROFILE; an endpoint other than AWS's is named by AWS_ENDPOINT_URL"}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, awsDoctorLimit)
 	defer cancel()
 	p, err := aws.Open(ctx, engine.TargetOf(&runbook.Runbook{Target: runbook.Target{Platform: "aws"}}))
 	if err != nil {
-		finding{what: "credentials", mend: err.Error()}.print(w)
-		return
+		return []finding{{what: "credentials", mend: err.Error()}}
 	}
 	where := p.Target()
-	finding{what: "credentials", here: fmt.Sprintf("%s, account %s, region %s", p.Caller(), where.Account, where.Region)}.print(w)
+	rows := []finding{{what: "credentials", here: fmt.Sprintf("%s, account %s, region %s", p.Caller(), where.Account, where.Region)}}
 	c, path, _, err := readConfig()
 	if err == nil {
 		err = c.allows(place{Target: where}, path)
 	}
 	if err != nil {
-		finding{what: "allowed", mend: errors.Join(err).Error() + "; outside rehearsals nothing runs there"}.print(w)
-		return
+		return append(rows, finding{what: "allowed", mend: err.Error() + "; outside rehearsals nothing runs there"})
 	}
-	finding{what: "allowed", here: "outside rehearsals too (" + path + ")"}.print(w)
+	return append(rows, finding{what: "allowed", here: "outside rehearsals too (" + path + ")"})
 }

@@ -43,7 +43,7 @@ func home(c *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	note, err := guardTarget(c.Context(), rb, nil, leave{evidence: "gamedays"}, c.InOrStdin(), c.OutOrStdout())
+	note, err := guardTarget(c.Context(), rb, leave{evidence: "gamedays"}, c.InOrStdin(), c.OutOrStdout())
 	if err != nil {
 		return err
 	}

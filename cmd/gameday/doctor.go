@@ -61,7 +61,9 @@ func doctor(ctx context.Context, w io.Writer, install bool) error {
 		f.print(w)
 	}
 	fmt.Fprintln(w, "\nThe platform aws:")
-	awsFindings(ctx, w)
+	for _, f := range awsFindings(ctx) {
+		f.print(w)
+	}
 	return errors.Join(err, homeErr)
 }
 

@@ -101,7 +101,7 @@ func guarded(rb *runbook.Runbook) bool { return rb.Environment != "rehearsal" }
 
 // guard lets a runbook through only with everything that its environment asks for. note, where it is not empty, belongs into
 // the journal.
-func guard(rb *runbook.Runbook, experiments []string, at place, l leave, now time.Time, in io.Reader, out io.Writer) (note string, err error) {
+func guard(rb *runbook.Runbook, at place, l leave, now time.Time, in io.Reader, out io.Writer) (note string, err error) {
 	if !guarded(rb) {
 		return "", nil
 	}
@@ -122,10 +122,10 @@ func guard(rb *runbook.Runbook, experiments []string, at place, l leave, now tim
 	if production {
 		g = c.Production
 	}
-	if err := g.permit(rb, experiments, at, now, path); err != nil {
+	if err := g.permit(rb, at, now, path); err != nil {
 		return "", err
 	}
-	if note, err = promoted(rb, experiments, g, l, now); err != nil {
+	if note, err = promoted(rb, g, l, now); err != nil {
 		return "", err
 	}
 	if !production && !onAWS {
@@ -154,7 +154,7 @@ func (c config) allows(at place, path string) error {
 }
 
 // permit holds a target to an environment's list and window. Staging asks for them only where the configuration has them.
-func (g guards) permit(rb *runbook.Runbook, experiments []string, at place, now time.Time, path string) error {
+func (g guards) permit(rb *runbook.Runbook, at place, now time.Time, path string) error {
 	production := rb.Environment == "production"
 	if (production || len(g.Allow) > 0) && !slices.Contains(g.Allow, at.String()) {
 		return fmt.Errorf("%s is not allowed: %s is not in %[1]s.allow of %[3]s", rb.Environment, at, path)
@@ -165,19 +165,17 @@ func (g guards) permit(rb *runbook.Runbook, experiments []string, at place, now 
 	if err := g.Window.open(now); err != nil {
 		return fmt.Errorf("%s is not allowed now: %w (%[1]s.window of %[3]s)", rb.Environment, err, path)
 	}
-	if lasts := planned(rb, experiments); g.Window.open(now.Add(lasts)) != nil {
+	if lasts := planned(rb); g.Window.open(now.Add(lasts)) != nil {
 		return fmt.Errorf("%s is not allowed now: the run lasts %s, and the window is over at %s (%[1]s.window of %[4]s)", rb.Environment, lasts, g.Window.To, path)
 	}
 	return nil
 }
 
 // planned is how long the experiments are observed at least.
-func planned(rb *runbook.Runbook, experiments []string) time.Duration {
+func planned(rb *runbook.Runbook) time.Duration {
 	var all time.Duration
 	for _, e := range rb.Experiments {
-		if len(experiments) == 0 || slices.Contains(experiments, e.Name) {
-			all += e.Observe.Std() * time.Duration(max(1, len(e.Escalate)))
-		}
+		all += e.Observe.Std() * time.Duration(max(1, len(e.Escalate)))
 	}
 	return all
 }

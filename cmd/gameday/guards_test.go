@@ -77,7 +77,7 @@ func TestProductionAsksForEverything(t *testing.T) {
 				}
 			}
 			t.Setenv("GAMEDAY_CONFIG", path)
-			note, err := guard(rb, nil, here, c.leave, c.now, strings.NewReader(""), &strings.Builder{})
+			note, err := guard(rb, here, c.leave, c.now, strings.NewReader(""), &strings.Builder{})
 			switch {
 			case c.want == "" && (err != nil || !strings.Contains(note, c.note)):
 				t.Errorf("%q, %v", note, err)
@@ -87,7 +87,7 @@ func TestProductionAsksForEverything(t *testing.T) {
 		})
 	}
 	rb.Environment = "rehearsal"
-	if _, err := guard(rb, nil, here, leave{}, tuesday, strings.NewReader(""), &strings.Builder{}); err != nil {
+	if _, err := guard(rb, here, leave{}, tuesday, strings.NewReader(""), &strings.Builder{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -122,7 +122,7 @@ func TestPromotion(t *testing.T) {
 				heldDay(t, past, comesFrom[c.environment], v)
 				time.Sleep(2 * time.Millisecond)
 			}
-			note, err := promoted(rb, nil, guards{Days: c.days}, leave{override: c.by, evidence: past}, c.now)
+			note, err := promoted(rb, guards{Days: c.days}, leave{override: c.by, evidence: past}, c.now)
 			switch {
 			case c.want == "" && (err != nil || strings.HasPrefix(note, "ada overrides") != (c.by != "")):
 				t.Errorf("%q, %v", note, err)
@@ -161,7 +161,7 @@ func TestAWSAsksForAccountAndRegion(t *testing.T) {
 				}
 			}
 			t.Setenv("GAMEDAY_CONFIG", path)
-			_, err := guard(rb, nil, at, leave{confirm: c.confirm, evidence: past}, time.Now(), strings.NewReader(""), &strings.Builder{})
+			_, err := guard(rb, at, leave{confirm: c.confirm, evidence: past}, time.Now(), strings.NewReader(""), &strings.Builder{})
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 var comesFrom = map[string]string{"staging": "rehearsal", "production": "staging"}
 
 // promoted lets experiments through that held where they come from, or that somebody takes on by name.
-func promoted(rb *runbook.Runbook, experiments []string, g guards, l leave, now time.Time) (note string, err error) {
+func promoted(rb *runbook.Runbook, g guards, l leave, now time.Time) (note string, err error) {
 	from := comesFrom[rb.Environment]
 	days := g.Days
 	if rb.Environment == "production" {
@@ -24,9 +23,6 @@ func promoted(rb *runbook.Runbook, experiments []string, g guards, l leave, now 
 	newest := newestVerdicts(from, l.evidence)
 	var missing, why []string
 	for _, e := range rb.Experiments {
-		if len(experiments) > 0 && !slices.Contains(experiments, e.Name) {
-			continue
-		}
 		last, ran := newest[e.Name]
 		switch {
 		case !ran:

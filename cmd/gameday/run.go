@@ -110,7 +110,7 @@ func run1(ctx context.Context, rb *runbook.Runbook, f runFlags, in io.Reader, ou
 	if err := unasked(rb, f, in); err != nil {
 		return err
 	}
-	note, err := guardTarget(ctx, rb, f.experiments, f.leave, in, messages)
+	note, err := guardTarget(ctx, rb, f.leave, in, messages)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func run1(ctx context.Context, rb *runbook.Runbook, f runFlags, in io.Reader, ou
 	if note != "" {
 		day.Remark(note)
 	}
-	playErr := day.Play(ctx, f.experiments...)
+	playErr := day.Play(ctx)
 	p.end()
 	if err := report(day, f.format, out, messages); err != nil {
 		return &exit{inconclusive, err}
@@ -150,7 +150,7 @@ func unasked(rb *runbook.Runbook, f runFlags, in io.Reader) error {
 }
 
 // guardTarget holds a runbook to everything that its environment asks for, at the target as its platform knows it.
-func guardTarget(ctx context.Context, rb *runbook.Runbook, experiments []string, l leave, in io.Reader, out io.Writer) (note string, err error) {
+func guardTarget(ctx context.Context, rb *runbook.Runbook, l leave, in io.Reader, out io.Writer) (note string, err error) {
 	if !guarded(rb) {
 		return "", nil
 	}
@@ -165,7 +165,7 @@ func guardTarget(ctx context.Context, rb *runbook.Runbook, experiments []string,
 			return "", &exit{inconclusive, err}
 		}
 	}
-	if note, err = guard(rb, experiments, at, l, time.Now(), in, out); err != nil {
+	if note, err = guard(rb, at, l, time.Now(), in, out); err != nil {
 		return "", &exit{badUse, err}
 	}
 	return note, nil
@@ -177,7 +177,7 @@ func confirm(rb *runbook.Runbook, f runFlags, in io.Reader, out io.Writer) error
 	terminal, ok := in.(*os.File)
 	asked := ok && term.IsTerminal(terminal.Fd())
 	answers := bufio.NewReader(in)
-	if lost := losses(rb, f.experiments); lost != "" && !f.loseData {
+	if lost := losses(rb); lost != "" && !f.loseData {
 		if !asked {
 			return &exit{badUse, fmt.Errorf("%s destroys data, and nothing brings it back: say --lose-data if it is meant", lost)}
 		}
@@ -205,12 +205,9 @@ func confirm(rb *runbook.Runbook, f runFlags, in io.Reader, out io.Writer) error
 	return nil
 }
 
-// losses names a fault of the experiments that are to run which destroys data, or nothing.
-func losses(rb *runbook.Runbook, chosen []string) string {
+// losses names a fault that destroys data, or nothing.
+func losses(rb *runbook.Runbook) string {
 	for _, e := range rb.Experiments {
-		if len(chosen) > 0 && !slices.Contains(chosen, e.Name) {
-			continue
-		}
 		for _, f := range e.Inject {
 			if runbook.LosesData(f.Kind) {
 				return f.Kind
