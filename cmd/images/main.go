@@ -52,7 +52,7 @@ func run(ctx context.Context, bin, suite string) error {
 		}
 	}
 	images := []image{
-		{"gameday/stand-in-postgres:latest", "FROM " + base + "\nCOPY entrypoint /usr/local/bin/entrypoint\nENTRYPOINT [\"entrypoint\"]\nCMD [\"postgres\"]\nSTOPSIGNAL SIGINT\n", map[string][]byte{"entrypoint": postgres}},
+		{"gameday/stand-in-postgres:latest", "FROM " + base + "\nCOPY entrypoint /usr/local/bin/entrypoint\nRUN ln -s /usr/lib/postgresql/*/bin/pg_isready /usr/local/bin/\nENTRYPOINT [\"entrypoint\"]\nCMD [\"postgres\"]\nSTOPSIGNAL SIGINT\n", map[string][]byte{"entrypoint": postgres}},
 		{"gameday/stand-in-dragonfly:latest", "FROM " + base + "\nCOPY dragonfly /usr/local/bin/dragonfly\nCMD [\"dragonfly\"]\n", map[string][]byte{"dragonfly": dragonfly}},
 		{"gameday/stand-in-redis:latest", "FROM " + base + "\nCMD [\"redis-server\"]\n", nil},
 	}
