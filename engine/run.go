@@ -318,6 +318,7 @@ func (r *run) prepare() error {
 		return err
 	}
 	if r.Auto {
+		r.settle()
 		return r.confirmed(r.By)
 	}
 	return r.await(func(c Command) (bool, error) {
@@ -336,6 +337,23 @@ func (r *run) prepare() error {
 			return false, nil
 		}
 	})
+}
+
+// settle gives the steady state time to hold over its whole window again: where nobody is there to look twice, a sample that
+// strayed while the plan was made would be the end of the run.
+func (r *run) settle() {
+	deadline := time.After(baselinePatience)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for len(r.outOfTolerance()) > 0 {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-deadline:
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // confirmed checks that what was planned is still so: the steady state holds, and the chosen units are the same.
