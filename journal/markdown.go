@@ -149,7 +149,7 @@ func (d *document) believed(run *Run) {
 		quiet, suggested := "–", "–"
 		if run.Baseline != nil && i < len(run.Baseline.Probes) {
 			b := run.Baseline.Probes[i]
-			quiet = fmt.Sprintf("%s on average, %s at worst (%d samples)", WithUnit(b.Mean, p.Unit), WithUnit(b.Worst, p.Unit), b.N)
+			quiet = fmt.Sprintf("%s on average, %s at the furthest (%d samples)", WithUnit(b.Mean, p.Unit), WithUnit(b.Worst, p.Unit), b.N)
 			if b.Suggested != nil {
 				suggested = fmt.Sprintf("%s covers %.0f%% of quiet values", WithUnit(*b.Suggested, p.Unit), b.Coverage*100)
 			}

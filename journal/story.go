@@ -52,12 +52,10 @@ func runStory(run *Run) string {
 	case Refuted:
 		add("The hypothesis was refuted.")
 	case Aborted:
-		add("The experiment was aborted.")
+		add("The experiment was aborted: %s.", reasons(v))
+		return strings.Join(say, " ")
 	default:
-		add("The experiment is inconclusive.")
-	}
-	if v.Verdict == Aborted || v.Verdict == Inconclusive {
-		add("%s.", strings.Join(v.Reasons, "; "))
+		add("The experiment is inconclusive: %s.", reasons(v))
 		return strings.Join(say, " ")
 	}
 	switch {
@@ -78,6 +76,8 @@ func runStory(run *Run) string {
 	}
 	return strings.Join(say, " ")
 }
+
+func reasons(v *VerdictBody) string { return strings.TrimSuffix(strings.Join(v.Reasons, "; "), ".") }
 
 func profileOf(run *Run) string {
 	if run.Profile == "" {

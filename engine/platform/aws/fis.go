@@ -182,7 +182,11 @@ func state(e types.Experiment) (types.ExperimentStatus, string) {
 	if e.State == nil {
 		return "", aws.ToString(e.Id) + " has no state yet"
 	}
-	return e.State.Status, strings.TrimSpace(fmt.Sprintf("the experiment %s is %s: %s", aws.ToString(e.Id), e.State.Status, aws.ToString(e.State.Reason)))
+	said := fmt.Sprintf("the experiment %s is %s", aws.ToString(e.Id), e.State.Status)
+	if reason := strings.TrimSuffix(aws.ToString(e.State.Reason), "."); reason != "" {
+		said += ": " + reason
+	}
+	return e.State.Status, said
 }
 
 func (p *Platform) seenExperiment(ctx context.Context, _ []resource, a platform.Action) (string, error) {
