@@ -7,6 +7,10 @@ GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
+# Everything is compiled in one way, so that nothing is compiled twice: AWS's clients take minutes. Only -race needs cgo.
+export GOFLAGS += -trimpath
+export CGO_ENABLED := $(if $(findstring -race,$(TESTFLAGS)),1,0)
+
 # Says of each skipped test why: the line that it logged last.
 SKIPPED := /^ +[a-z_]+\.go:[0-9]+: / { why = $$0; sub(/^ +[a-z_]+\.go:[0-9]+: /, "", why) } \
 	/> \[!.*skip \047/ { why = $$0; sub(/.*skip \047/, "", why); sub(/\047.*/, "", why) } \
@@ -19,7 +23,7 @@ rehearse: build
 	@bin/gameday rehearse $(if $(PLATFORM),--platform $(PLATFORM))
 
 build:
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o bin/ ./cmd/gameday ./cmd/orchestrator ./cmd/sidecar
+	@CGO_ENABLED=0 $(GO) build -ldflags="-s -w" -o bin/ ./cmd/gameday ./cmd/orchestrator ./cmd/sidecar
 
 # images: stand-ins for the published images, made of Debian packages, and the images of our own programs.
 images: build
@@ -62,7 +66,7 @@ soak: build
 
 # crash: the console, its keeper or both killed at generated step boundaries; KILLS, SEED and PLATFORM (compose, or aws at an endpoint of our own) choose.
 crash:
-	@CGO_ENABLED=0 $(GO) build -tags crash -o bin/crash/ ./cmd/gameday && CGO_ENABLED=0 $(GO) build -trimpath -o bin/crash/ ./cmd/orchestrator ./cmd/sidecar
+	@$(GO) build -tags crash -o bin/crash/ ./cmd/gameday && $(GO) build -o bin/crash/ ./cmd/orchestrator ./cmd/sidecar
 	@$(GO) run ./cmd/crash $(if $(KILLS),-kills $(KILLS)) $(if $(SEED),-seed $(SEED)) $(if $(PLATFORM),-platform $(PLATFORM)) $(if $(ONLY),-only $(ONLY))
 
 screenshots: build
