@@ -74,12 +74,15 @@ func (s Stack) Up(ctx context.Context) (p *Project, known bool, err error) {
 	if p, err = Open(ctx, s.Project); err != nil {
 		return nil, false, err
 	}
-	for {
+	for told := ""; ; {
 		err := p.ready(ctx)
 		if err == nil {
 			return p, false, nil
 		}
-		s.Told(err.Error())
+		if now := err.Error(); now != told {
+			told = now
+			s.Told(now)
+		}
 		select {
 		case <-ctx.Done():
 			return nil, false, fmt.Errorf("the stack did not come up: %w", err)
