@@ -216,7 +216,9 @@ func (r *run) enter(p journal.Phase) {
 // steady waits until the steady state holds and, where somebody is there, for the word to go on.
 func (r *run) steady() error {
 	r.enter(journal.Steady)
-	deadline := time.Now().Add(baselinePatience)
+	if r.Auto {
+		return r.steadyAlone()
+	}
 	held := false
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -239,21 +241,45 @@ func (r *run) steady() error {
 				r.duringRun(c)
 			}
 		case <-tick.C:
-			out := r.outOfTolerance()
-			if len(out) == 0 && !held {
+			if !held && len(r.outOfTolerance()) == 0 {
 				held = true
-				if r.Auto {
-					return r.baseline()
-				}
 				if err := r.baseline(); err != nil {
 					return err
 				}
 			}
-			if r.Auto && time.Now().After(deadline) {
-				reason := "the steady state was not reached within " + journal.Span(baselinePatience) + ": " + strings.Join(out, "; ")
-				_, _ = r.emit(journal.BaselineFailed, journal.Said{Run: r.n, Text: strings.Join(out, "; ")})
-				return errors.New(reason)
-			}
+		}
+	}
+}
+
+// steadyAlone is the steady state where nobody is there.
+func (r *run) steadyAlone() error {
+	out, err := r.settle()
+	if err != nil {
+		return err
+	}
+	if len(out) == 0 {
+		return r.baseline()
+	}
+	text := strings.Join(out, "; ")
+	_, _ = r.emit(journal.BaselineFailed, journal.Said{Run: r.n, Text: text})
+	return fmt.Errorf("the steady state was not reached within %s: %s", journal.Span(baselinePatience), text)
+}
+
+// settle gives the steady state time to hold over its whole window, and names what still does not.
+func (r *run) settle() (out []string, err error) {
+	deadline := time.After(baselinePatience)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if out = r.outOfTolerance(); len(out) == 0 {
+			return nil, nil
+		}
+		select {
+		case <-r.ctx.Done():
+			return nil, context.Cause(r.ctx)
+		case <-deadline:
+			return out, nil
+		case <-tick.C:
 		}
 	}
 }
@@ -317,8 +343,10 @@ func (r *run) prepare() error {
 	if err := r.makePlan(random); err != nil {
 		return err
 	}
-	if r.Auto {
-		r.settle()
+	if r.Auto { // with nobody to look twice, a sample that strayed while the plan was made would be the end of the run
+		if _, err := r.settle(); err != nil {
+			return err
+		}
 		return r.confirmed(r.By)
 	}
 	return r.await(func(c Command) (bool, error) {
@@ -337,23 +365,6 @@ func (r *run) prepare() error {
 			return false, nil
 		}
 	})
-}
-
-// settle gives the steady state time to hold over its whole window again: where nobody is there to look twice, a sample that
-// strayed while the plan was made would be the end of the run.
-func (r *run) settle() {
-	deadline := time.After(baselinePatience)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for len(r.outOfTolerance()) > 0 {
-		select {
-		case <-r.ctx.Done():
-			return
-		case <-deadline:
-			return
-		case <-tick.C:
-		}
-	}
 }
 
 // confirmed checks that what was planned is still so: the steady state holds, and the chosen units are the same.
